@@ -1,0 +1,28 @@
+//! The one place that asks the machine for the time.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Width of the finest time bucket that counters are kept in, in seconds.
+pub const BUCKET_SECONDS: u64 = 900;
+
+/// Milliseconds since 1970-01-01T00:00:00Z; zero if the machine's clock is set before that.
+pub fn unix_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The 15-minute bucket of a time in milliseconds: quarters of an hour since 1970.
+pub const fn bucket_of(unix_ms: u64) -> u64 {
+    unix_ms / 1_000 / BUCKET_SECONDS
+}
+
+/// A moment for measuring spans; never jumps.
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Milliseconds as a [`Duration`].
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}

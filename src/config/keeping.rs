@@ -1,0 +1,146 @@
+//! `[journal]`, `[apply]` and `[counters]`: how visits are kept and counted.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What a `2xx` promises: how far a visit has come when it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Handed to the operating system: survives the death of the gateway, not a power cut.
+    Os,
+    /// On disk (`fdatasync`): survives a power cut too.
+    Disk,
+    /// On disk, and visible in the counters.
+    Applied,
+}
+
+impl Durability {
+    /// The mode's name as the configuration and `X-Durability` spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Os => "os",
+            Self::Disk => "disk",
+            Self::Applied => "applied",
+        }
+    }
+}
+
+/// The log that every visit is written to before it is answered.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// The data directory: journal, counters, identity. One gateway a directory.
+    pub data_dir: PathBuf,
+    /// What a `2xx` promises: `os`, `disk` or `applied`.
+    pub durability: Durability,
+    /// Size at which a segment file is closed and the next begun, in bytes.
+    pub segment_bytes: u64,
+    /// Bytes of visits that may wait to be counted; beyond, visits are refused with `503 spool_full`.
+    pub spool_bytes_max: u64,
+    /// Bytes of counted segments kept for a Redis that goes back in time.
+    pub keep_bytes: u64,
+    /// Age up to which counted segments are kept, in milliseconds, within `keep_bytes`.
+    pub keep_ms: u64,
+    /// Time between two syncs in `os` mode, in milliseconds.
+    pub os_sync_ms: u64,
+    /// Longest wait for the counters in `applied` mode, in milliseconds; then the answer is that of `disk`.
+    pub applied_wait_ms: u64,
+    /// Most bytes that may wait for one sync; beyond, visits are refused with `503 overloaded`.
+    pub pending_bytes_max: usize,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            durability: Durability::Disk,
+            segment_bytes: 64 << 20,
+            spool_bytes_max: 4 << 30,
+            keep_bytes: 1 << 30,
+            keep_ms: 24 * 3_600_000,
+            os_sync_ms: 5,
+            applied_wait_ms: 1_000,
+            pending_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// The one ordered consumer of the log.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApplyConfig {
+    /// Time for which an `Idempotency-Key` is remembered, in milliseconds.
+    pub window_ms: u64,
+    /// Most idempotency keys remembered.
+    pub window_ids_max: usize,
+}
+
+impl Default for ApplyConfig {
+    fn default() -> Self {
+        Self {
+            window_ms: 3_600_000,
+            window_ids_max: 1_000_000,
+        }
+    }
+}
+
+/// Where totals live: embedded (SQLite in the data directory) or Redis.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CountersConfig {
+    /// `redis://` or `rediss://` URL of a Redis 7+ or Valkey; without one the embedded counters serve.
+    pub redis_url: Option<Secret>,
+    /// Longest time visits wait before they are sent to the counters, in milliseconds.
+    pub flush_ms: u64,
+    /// Longest wait for a reply of Redis, in milliseconds; then the connection is dropped.
+    pub redis_timeout_ms: u64,
+    /// Longest pause between two attempts to reach Redis, in milliseconds.
+    pub reconnect_ms_max: u64,
+    /// Connections of the pool for reads.
+    pub pool_size: usize,
+    /// Time between two durable writes of the embedded counters, in milliseconds.
+    pub persist_ms: u64,
+    /// Be ready even when Redis may evict keys (`maxmemory-policy` other than `noeviction`).
+    pub allow_eviction: bool,
+}
+
+impl Default for CountersConfig {
+    fn default() -> Self {
+        Self {
+            redis_url: None,
+            flush_ms: 50,
+            redis_timeout_ms: 2_000,
+            reconnect_ms_max: 1_000,
+            pool_size: 4,
+            persist_ms: 1_000,
+            allow_eviction: false,
+        }
+    }
+}
+
+/// A text that no log or error shows.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text that must not be shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

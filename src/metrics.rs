@@ -1,0 +1,254 @@
+//! What the gateway measures about itself: one struct a room, one registry.
+//!
+//! Names are `footfall_<room>_<noun>_<unit>_total`; `docs/metrics.md` is drawn from the help texts given here.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::outcome::REASONS;
+
+/// Every figure of one gateway.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Connections.
+    pub edge: EdgeMetrics,
+    /// Visits and what became of them.
+    pub visits: VisitMetrics,
+    /// The log.
+    pub journal: JournalMetrics,
+    /// Totals.
+    pub counters: CountersMetrics,
+    /// The limiter.
+    pub limit: LimitMetrics,
+}
+
+/// Connections of the main listeners.
+#[derive(Debug, Default)]
+pub struct EdgeMetrics {
+    /// Open connections.
+    pub connections: Gauge,
+    /// Accepted connections.
+    pub accepted: Counter,
+    /// Connections closed at once because a cap was reached.
+    pub refused: Counter,
+    /// Connections closed because a deadline passed.
+    pub expired: Counter,
+}
+
+/// Visits; `received` equals the sum of all outcomes.
+#[derive(Debug)]
+pub struct VisitMetrics {
+    /// Calls that wanted to count a visit.
+    pub received: Counter,
+    /// Visits kept.
+    pub kept: Counter,
+    /// Visits that were duplicates of a kept one.
+    pub duplicates: Counter,
+    /// Visits not kept, by the place of their reason in [`REASONS`].
+    pub refused: [Counter; REASONS.len()],
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct JournalMetrics {
+    /// Frames written.
+    pub frames: Counter,
+    /// Bytes written.
+    pub bytes: Counter,
+    /// Time of each sync, in seconds.
+    pub sync_seconds: Histogram,
+    /// Bytes of segments on disk.
+    pub disk_bytes: Gauge,
+    /// Bytes of frames not yet applied to the counters.
+    pub spool_bytes: Gauge,
+    /// Damaged stretches found while reading.
+    pub damages: Counter,
+}
+
+/// Totals.
+#[derive(Debug, Default)]
+pub struct CountersMetrics {
+    /// Commits sent to the counters.
+    pub commits: Counter,
+    /// Commits that Redis had already applied.
+    pub duplicates: Counter,
+    /// Times Redis was found to have gone back in time.
+    pub gaps: Counter,
+    /// Times Redis was found empty.
+    pub losses: Counter,
+    /// Failed calls to Redis.
+    pub failures: Counter,
+    /// 1 while Redis answers (always 1 when embedded).
+    pub up: Gauge,
+    /// The last sequence applied to the counters.
+    pub applied_sequence: Gauge<u64, AtomicU64>,
+}
+
+/// The limiter.
+#[derive(Debug, Default)]
+pub struct LimitMetrics {
+    /// Requests refused.
+    pub refused: Counter,
+    /// Addresses remembered.
+    pub addresses: Gauge,
+}
+
+impl Default for VisitMetrics {
+    fn default() -> Self {
+        Self {
+            received: Counter::default(),
+            kept: Counter::default(),
+            duplicates: Counter::default(),
+            refused: std::array::from_fn(|_| Counter::default()),
+        }
+    }
+}
+
+impl Default for JournalMetrics {
+    fn default() -> Self {
+        let bounds = [
+            0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0,
+        ];
+        Self {
+            frames: Counter::default(),
+            bytes: Counter::default(),
+            sync_seconds: Histogram::new(bounds),
+            disk_bytes: Gauge::default(),
+            spool_bytes: Gauge::default(),
+            damages: Counter::default(),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("footfall"),
+            edge: EdgeMetrics::default(),
+            visits: VisitMetrics::default(),
+            journal: JournalMetrics::default(),
+            counters: CountersMetrics::default(),
+            limit: LimitMetrics::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// All figures in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        self.edge.register(registry.sub_registry_with_prefix("edge"));
+        self.visits.register(registry.sub_registry_with_prefix("visits"));
+        self.journal.register(registry.sub_registry_with_prefix("journal"));
+        self.counters.register(registry.sub_registry_with_prefix("counters"));
+        self.limit.register(registry.sub_registry_with_prefix("limit"));
+    }
+}
+
+impl EdgeMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("accepted_connections", "Accepted connections", self.accepted.clone());
+        registry.register(
+            "refused_connections",
+            "Connections closed at once because a cap was reached",
+            self.refused.clone(),
+        );
+        registry.register(
+            "expired_connections",
+            "Connections closed because a deadline passed",
+            self.expired.clone(),
+        );
+    }
+}
+
+impl VisitMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("received", "Calls that wanted to count a visit", self.received.clone());
+        registry.register("kept", "Visits kept", self.kept.clone());
+        registry.register(
+            "duplicates",
+            "Visits that were duplicates of a kept one",
+            self.duplicates.clone(),
+        );
+        for (row, counter) in REASONS.iter().zip(&self.refused) {
+            let labels = [("reason".into(), row.code.into())].into_iter();
+            registry.sub_registry_with_labels(labels).register(
+                "refused",
+                "Visits not kept, by reason",
+                counter.clone(),
+            );
+        }
+    }
+}
+
+impl JournalMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("frames", "Frames written", self.frames.clone());
+        registry.register_with_unit("written", "Bytes written", Unit::Bytes, self.bytes.clone());
+        registry.register_with_unit("sync", "Time of each sync", Unit::Seconds, self.sync_seconds.clone());
+        registry.register_with_unit(
+            "disk",
+            "Size of the segments on disk",
+            Unit::Bytes,
+            self.disk_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "spool",
+            "Frames not yet applied to the counters",
+            Unit::Bytes,
+            self.spool_bytes.clone(),
+        );
+        registry.register("damages", "Damaged stretches found while reading", self.damages.clone());
+    }
+}
+
+impl CountersMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("commits", "Commits sent to the counters", self.commits.clone());
+        registry.register(
+            "duplicate_commits",
+            "Commits that Redis had already applied",
+            self.duplicates.clone(),
+        );
+        registry.register(
+            "gaps",
+            "Times Redis was found to have gone back in time",
+            self.gaps.clone(),
+        );
+        registry.register("losses", "Times Redis was found empty", self.losses.clone());
+        registry.register("failures", "Failed calls to Redis", self.failures.clone());
+        registry.register("up", "1 while the counters answer", self.up.clone());
+        registry.register(
+            "applied_sequence",
+            "The last sequence applied to the counters",
+            self.applied_sequence.clone(),
+        );
+    }
+}
+
+impl LimitMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "refused_requests",
+            "Requests refused by the limit",
+            self.refused.clone(),
+        );
+        registry.register("addresses", "Addresses remembered", self.addresses.clone());
+    }
+}

@@ -1,0 +1,217 @@
+//! What became of a request, and why: one table, a row a reason.
+//!
+//! The code of a row is the `code` of error bodies and the label of metrics, and `docs/errors.md` is drawn from
+//! this table. A dialect may answer with its own status and text; what a reason promises stays the same.
+
+/// Whether the events of a refused request were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Definitely not kept: sending again is safe.
+    No,
+    /// Nobody knows: send again with the same id.
+    Unknown,
+}
+
+/// Why a request was not answered as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Reason {
+    /// The request has no country code.
+    CountryMissing,
+    /// The country code is not two letters, or is given twice.
+    CountryInvalid,
+    /// The `Idempotency-Key` is empty, too long or not printable.
+    IdempotencyKeyInvalid,
+    /// The address used up its allowance.
+    RateLimited,
+    /// No such path.
+    NotFound,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// The body came too slowly.
+    BodyTimeout,
+    /// The body broke off or is malformed.
+    BodyBroken,
+    /// More waits for the disk than may wait.
+    Overloaded,
+    /// More waits for the counters than may wait.
+    SpoolFull,
+    /// The disk has no room or takes no writes.
+    JournalFailing,
+    /// A sync failed; what was written may or may not be on disk.
+    DurabilityUnknown,
+    /// The gateway is stopping.
+    Draining,
+    /// Another process has taken over this data directory's identity.
+    Fenced,
+    /// Redis has not been seen since the start, so totals are not known.
+    TotalsUnknown,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct ReasonRow {
+    /// The reason.
+    pub reason: Reason,
+    /// Stable code, `snake_case`.
+    pub code: &'static str,
+    /// HTTP status of the native API.
+    pub status: u16,
+    /// Seconds after which the client should come back, where time helps.
+    pub retry_after: Option<u32>,
+    /// Whether the events were kept.
+    pub kept: Kept,
+    /// Text for the client.
+    pub text: &'static str,
+}
+
+/// The table, in the order of [`Reason`].
+pub const REASONS: [ReasonRow; 16] = [
+    row(
+        Reason::CountryMissing,
+        "country_missing",
+        422,
+        "Country code is required",
+    ),
+    row(
+        Reason::CountryInvalid,
+        "country_invalid",
+        403,
+        "Invalid country code format. Must be exactly 2 letters",
+    ),
+    row(
+        Reason::IdempotencyKeyInvalid,
+        "idempotency_key_invalid",
+        400,
+        "Idempotency-Key must be 1 to 128 printable ASCII characters, given once",
+    ),
+    row(
+        Reason::RateLimited,
+        "rate_limited",
+        429,
+        "Too many requests. Please try again later.",
+    ),
+    row(Reason::NotFound, "not_found", 404, "No such path"),
+    row(
+        Reason::MethodNotAllowed,
+        "method_not_allowed",
+        405,
+        "This path does not take this method; see Allow",
+    ),
+    row(
+        Reason::BodyTooLarge,
+        "body_too_large",
+        413,
+        "The request body is too large",
+    ),
+    row(
+        Reason::BodyTimeout,
+        "body_timeout",
+        408,
+        "The request body came too slowly",
+    ),
+    row(
+        Reason::BodyBroken,
+        "body_broken",
+        400,
+        "The request body broke off or is malformed",
+    ),
+    row(
+        Reason::Overloaded,
+        "overloaded",
+        503,
+        "Too much waits for the disk; try again",
+    )
+    .after(1),
+    row(
+        Reason::SpoolFull,
+        "spool_full",
+        503,
+        "Too much waits for the counters; try again later",
+    )
+    .after(10),
+    row(
+        Reason::JournalFailing,
+        "journal_failing",
+        503,
+        "The journal takes no writes; try again later",
+    )
+    .after(5),
+    row(
+        Reason::DurabilityUnknown,
+        "durability_unknown",
+        500,
+        "A sync failed: this may or may not be kept; send it again with the same id",
+    )
+    .unknown(),
+    row(Reason::Draining, "draining", 503, "The gateway is stopping; try again").after(1),
+    row(
+        Reason::Fenced,
+        "fenced",
+        503,
+        "Another gateway took over this data directory",
+    )
+    .after(10),
+    row(
+        Reason::TotalsUnknown,
+        "totals_unknown",
+        503,
+        "Redis has not been reached since the start; totals are not known yet",
+    )
+    .after(1),
+];
+
+const fn row(reason: Reason, code: &'static str, status: u16, text: &'static str) -> ReasonRow {
+    ReasonRow {
+        reason,
+        code,
+        status,
+        retry_after: None,
+        kept: Kept::No,
+        text,
+    }
+}
+
+impl ReasonRow {
+    const fn after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    const fn unknown(mut self) -> Self {
+        self.kept = Kept::Unknown;
+        self
+    }
+}
+
+impl Reason {
+    /// The reason's row of the table.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "a test holds the table's order against the enum's"
+    )]
+    pub const fn row(self) -> &'static ReasonRow {
+        &REASONS[self as usize]
+    }
+
+    /// The reason's stable code.
+    pub const fn code(self) -> &'static str {
+        self.row().code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_finds_its_own_row_and_codes_are_distinct() {
+        for (place, row) in REASONS.iter().enumerate() {
+            assert_eq!(row.reason as usize, place, "{}", row.code);
+            assert_eq!(row.reason.row().code, row.code);
+            assert!(REASONS.iter().skip(place + 1).all(|other| other.code != row.code));
+        }
+    }
+}
