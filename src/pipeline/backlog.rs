@@ -1,6 +1,6 @@
 //! What Redis has not got yet.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::event::{CounterHash, Deltas, Sequence};
 
@@ -19,7 +19,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Backlog {
     held: Sequence,
-    sent: Option<Rc<Batch>>,
+    sent: Option<Arc<Batch>>,
     waiting: Batch,
 }
 
@@ -51,11 +51,11 @@ impl Backlog {
     }
 
     /// Takes what gathered as the batch to send; `None` if there is nothing or one is on its way.
-    pub fn send(&mut self) -> Option<Rc<Batch>> {
+    pub fn send(&mut self) -> Option<Arc<Batch>> {
         if self.sent.is_some() || self.waiting.to <= self.held {
             return None;
         }
-        let batch = Rc::new(std::mem::take(&mut self.waiting));
+        let batch = Arc::new(std::mem::take(&mut self.waiting));
         self.waiting.to = batch.to;
         self.sent = Some(batch.clone());
         Some(batch)

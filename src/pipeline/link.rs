@@ -154,8 +154,8 @@ impl Link {
         self.shared.metrics.counters.commits.inc();
         match verdict {
             Verdict::Applied(totals) => self.arrived(batch.to, &totals),
-            Verdict::Duplicate(held) | Verdict::Gap(held) => return self.reconcile(Some(held)),
-            Verdict::Lost => return self.reconcile(None),
+            Verdict::Duplicate(held) | Verdict::Gap(held) => self.reconcile(Some(held))?,
+            Verdict::Lost => self.reconcile(None)?,
             Verdict::Fenced => return Err(CountersError::Fenced.into()),
             Verdict::Bad(reason) => return Err(Interruption::Bad(reason.to_string())),
         }
