@@ -11,7 +11,7 @@ use crate::reference;
 
 /// Counts visits of web and shop pages by country, without ever losing one that it answered.
 #[derive(Debug, Parser)]
-#[command(name = "footfall", version, about, long_about = LONG_ABOUT, after_help = MORE, after_long_help = EXAMPLES)]
+#[command(name = "footfall", version, long_about = LONG_ABOUT, after_help = MORE, after_long_help = EXAMPLES)]
 #[command(disable_help_subcommand = true)]
 pub struct CommandLine {
     /// What to do; `serve` when nothing is named.
@@ -46,6 +46,7 @@ pub enum Verb {
 /// Flags, each of which is also a setting of the file and the environment. They are texts here: the configuration
 /// checks all sources alike.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help that a terminal shows")]
 #[command(next_help_heading = "Settings (the strongest source)")]
 pub struct Settings {
     /// TOML file with settings; `footfall.toml` in the working directory if there is one.

@@ -141,9 +141,11 @@ mod tests {
         assert!(breaches(|_| {}).is_empty());
     }
 
+    type Change = fn(&mut Config);
+
     #[test]
     fn numbers_stay_within_their_bounds() {
-        let cases: [(fn(&mut Config), &str); 12] = [
+        let cases: [(Change, &str); 12] = [
             (
                 |c| c.edge.header_bytes_max = 8_191,
                 "edge.header_bytes_max must be a whole number between 8192 and 1048576",

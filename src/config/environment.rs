@@ -64,7 +64,7 @@ pub fn secret(variables: &Variables, place: Place, name: &str) -> Option<Result<
     let wrong = |reason: String| Problem {
         key: file_name.clone(),
         value: None,
-        origin: place.origin(&file_name),
+        origin: place.name().into(),
         reason,
     };
     match (variables.get(place, name), variables.get(place, &file_name)) {
@@ -96,7 +96,7 @@ fn unknown(variables: &Variables, keys: &[Key]) -> Vec<Problem> {
         .map(|(place, name)| Problem {
             key: name.into(),
             value: None,
-            origin: place.origin(name),
+            origin: place.name().into(),
             reason: guess(name, &known),
         })
         .collect()
@@ -200,11 +200,11 @@ mod tests {
                 ("NODE_ENV", "production"),
             ]),
             [
-                "FOOTFALL_EDGE_IDEL_MS (FOOTFALL_EDGE_IDEL_MS in the environment): no such setting; \
+                "FOOTFALL_EDGE_IDEL_MS (in the environment): no such setting; \
                  did you mean FOOTFALL_EDGE_IDLE_MS?",
-                "FOOTFALL_LOG_LEVEL_FILE (FOOTFALL_LOG_LEVEL_FILE in the environment): no such setting; \
+                "FOOTFALL_LOG_LEVEL_FILE (in the environment): no such setting; \
                  see docs/configuration.md",
-                "FOOTFALL_POOL_SIZE (FOOTFALL_POOL_SIZE in the environment): no such setting; \
+                "FOOTFALL_POOL_SIZE (in the environment): no such setting; \
                  did you mean FOOTFALL_COUNTERS_POOL_SIZE?",
             ]
         );

@@ -286,7 +286,7 @@ mod tests {
             &format!("server.x ({file}): no such setting"),
             &format!("journal.durability = \"tape\" ({file}): must be one of os, disk, applied"),
             "edge.idle_ms = 0 (FOOTFALL_EDGE_IDLE_MS in the environment): must be a whole number between 1 and 86400000",
-            "FOOTFALL_NOTHING (FOOTFALL_NOTHING in the environment): no such setting",
+            "FOOTFALL_NOTHING (in the environment): no such setting",
             "log.level = \"loud\" (--log-level): must be one of error, warn",
         ] {
             assert!(error.contains(line), "{line} is not in {error}");

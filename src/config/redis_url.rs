@@ -17,7 +17,7 @@ pub fn assemble(variables: &Variables, place: Place) -> Option<Result<String, Pr
     Some(url(host, variables).map_err(|(name, reason)| Problem {
         key: name.into(),
         value: None,
-        origin: place.origin(name),
+        origin: place.name().into(),
         reason,
     }))
 }
@@ -112,9 +112,7 @@ mod tests {
         let port = assembled(&[("REDIS_HOST", "redis"), ("REDIS_PORT", "all")]);
         assert_eq!(
             port,
-            Some(Err(
-                "REDIS_PORT (REDIS_PORT in the environment): \"all\" is not a port".into()
-            ))
+            Some(Err("REDIS_PORT (in the environment): \"all\" is not a port".into()))
         );
         let host = assembled(&[("REDIS_HOST", "redis:6379")]).unwrap().unwrap_err();
         assert!(host.starts_with("REDIS_HOST"), "{host}");

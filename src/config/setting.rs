@@ -117,7 +117,7 @@ fn list(kind: &Kind, text: &str) -> Option<Value> {
 fn scalar(kind: &Kind, text: &str) -> Option<Value> {
     match kind {
         Kind::Switch => switch(text.trim()).map(Value::from),
-        Kind::Whole { .. } => text.trim().parse::<u64>().ok().map(Value::from),
+        Kind::Whole { .. } => text.trim().replace('_', "").parse::<u64>().ok().map(Value::from),
         Kind::Choice(_) => Some(Value::from(text.trim().to_lowercase())),
         // The one host name that every machine resolves alike.
         Kind::Address if text.trim() == "localhost" => Some(Value::from("127.0.0.1")),
@@ -148,6 +148,7 @@ mod tests {
     #[test]
     fn text_becomes_what_the_key_takes() {
         assert_eq!(given("edge.ports", "3030, 3000").unwrap().edge.ports, [3030, 3000]);
+        assert_eq!(given("limit.max", "1_000_000").unwrap().limit.max, 1_000_000);
         assert!(given("edge.http2", "on").unwrap().edge.http2);
         assert!(given("edge.host", "localhost").unwrap().edge.host.is_loopback());
         assert!(

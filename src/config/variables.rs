@@ -19,12 +19,17 @@ impl Place {
     /// Both places, the stronger first.
     pub const ALL: [Self; 2] = [Self::Environment, Self::DotEnv];
 
-    /// How problems and reports name a variable.
-    pub fn origin(self, name: &str) -> String {
+    /// How problems name it.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Environment => format!("{name} in the environment"),
-            Self::DotEnv => format!("{name} in .env"),
+            Self::Environment => "in the environment",
+            Self::DotEnv => "in .env",
         }
+    }
+
+    /// How problems and reports name one of its variables.
+    pub fn origin(self, name: &str) -> String {
+        format!("{name} {}", self.name())
     }
 }
 
@@ -46,8 +51,7 @@ impl Variables {
             match value.to_str() {
                 Some(value) => variables.insert(Place::Environment, name, value),
                 None if name.starts_with("FOOTFALL_") => {
-                    let origin = Place::Environment.origin(name);
-                    problems.push(problem(name, &origin, "must be UTF-8"));
+                    problems.push(problem(name, Place::Environment.name(), "must be UTF-8"));
                 }
                 None => {}
             }

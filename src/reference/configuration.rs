@@ -28,7 +28,7 @@ data_dir = "/var/lib/footfall"
 ```
 
 In the environment each setting has the name `FOOTFALL_<ROOM>_<KEY>`, and some have shorter names, of which the one named first wins.
-Lists are separated by commas, and `none` is the empty list; switches are `true` or `false`; an empty value counts as not set.
+Lists are separated by commas, and `none` is the empty list; switches are `true` or `false`; numbers may have `_` between their digits; an empty value counts as not set.
 `footfall check-config` says whether a configuration is good, which settings differ from their defaults, and where each came from. An unknown key or variable `FOOTFALL_…`, a value of a wrong type and a value out of bounds stop the start, all named at once. `FOOTFALL_TEST_…` is free for tests, and what Kubernetes makes up for services (`…_SERVICE_HOST`, `…_PORT=tcp://…`) is passed over.
 
 Secrets can stand in files: `REDIS_URL_FILE` and `REDIS_PASSWORD_FILE` name files that hold what `REDIS_URL` and `REDIS_PASSWORD` would. `REDIS_HOST`, with `REDIS_PORT` (6379) and `REDIS_PASSWORD`, is another way to write `REDIS_URL`. Reports and errors show secrets as `***`.
@@ -85,8 +85,8 @@ fn default(value: &Value) -> String {
     match value {
         Value::Null => "none".into(),
         Value::Number(number) => match number.as_u64() {
-            Some(number) => grouped(number),
-            None => number.to_string(),
+            Some(number) => format!("`{}`", grouped(number)),
+            None => format!("`{number}`"),
         },
         Value::String(text) => format!("`{text}`"),
         Value::Array(items) if items.is_empty() => "none".into(),
@@ -95,7 +95,7 @@ fn default(value: &Value) -> String {
     }
 }
 
-/// An item of a list; without groups of digits, whose commas would look like the list's.
+/// An item of a list.
 fn plain(value: &Value) -> String {
     value
         .as_str()
@@ -113,10 +113,10 @@ mod tests {
             assert!(text.contains(&key.environment_name()), "{}", key.path);
         }
         for row in [
-            "| `ports` | list: 0 to 65,535 | `3030` | `FOOTFALL_EDGE_PORTS`, `PORT`, `API_SERVER_PORT` | Ports",
+            "| `ports` | list: 0 to 65_535 | `3030` | `FOOTFALL_EDGE_PORTS`, `PORT`, `API_SERVER_PORT` | Ports",
             "| `redis_url` | secret text | none | `FOOTFALL_COUNTERS_REDIS_URL`, `REDIS_URL` |",
             "| `durability` | `os`, `disk`, `applied` | `disk` |",
-            "| `segment_bytes` | 1,048,576 to 4,294,967,295 | 67,108,864 |",
+            "| `segment_bytes` | 1_048_576 to 4_294_967_295 | `67_108_864` |",
         ] {
             assert!(text.contains(row), "{row}");
         }

@@ -72,13 +72,16 @@ fn head(cells: &[&str]) -> String {
     line(cells) + &line(&vec!["---"; cells.len()])
 }
 
-/// A number with its digits in groups of three.
+/// A number as settings may be written: long ones with `_` between groups of three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
+    if digits.len() < 5 {
+        return digits;
+    }
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.char_indices() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
+            grouped.push('_');
         }
         grouped.push(digit);
     }
@@ -103,8 +106,8 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_and_cells_escaped() {
-        let numbers = [0, 999, 1_000, 86_400_000].map(grouped);
-        assert_eq!(numbers, ["0", "999", "1,000", "86,400,000"]);
+        let numbers = [0, 9_999, 10_000, 86_400_000].map(grouped);
+        assert_eq!(numbers, ["0", "9999", "10_000", "86_400_000"]);
         assert_eq!(line(&["a|b", "c"]), "| a\\|b | c |\n");
     }
 }
