@@ -17,3 +17,7 @@ pub mod pipeline;
 pub mod dialects;
 pub mod edge;
 pub mod http;
+
+pub mod command_line;
+pub mod log;
+pub mod reference;
