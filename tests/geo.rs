@@ -80,18 +80,6 @@ fn without_a_database_every_country_is_unknown_and_readyz_says_so() {
 }
 
 #[test]
-fn a_country_that_is_given_needs_no_database_and_bad_ones_are_refused_alike() {
-    let gateway = Gateway::start();
-    let mut client = gateway.client();
-    assert_eq!(client.post("/api/v1/visits?countryCode=GB").text(), r#"{"gb":1}"#);
-    let answer = client.post("/api/v1/visits?countryCode=nowhere");
-    assert_eq!(
-        (answer.status, &answer.json()["code"]),
-        (403, &"INVALID_COUNTRY_CODE_FORMAT".into())
-    );
-}
-
-#[test]
 fn the_country_header_of_a_trusted_proxy_counts_when_it_is_configured_and_only_then() {
     let by_header = with_database().set("FOOTFALL_GEO_COUNTRY_HEADER", "CF-IPCountry");
     assert_eq!(

@@ -119,7 +119,7 @@ fn anything_but_two_ascii_letters_is_403() {
         "?countryCode=%zz",
         "?countryCode=GB=",
         "?countryCode=G%0A",
-        "?countryCode=\"GB\"",
+        "?countryCode=%22GB%22",
     ];
     assert_refused(&queries, 403, INVALID);
 }
