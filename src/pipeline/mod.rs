@@ -33,6 +33,7 @@ mod link;
 mod shared;
 mod status;
 mod totals;
+mod verify;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,9 +42,11 @@ pub use intake::{Intake, Receipt};
 pub use shared::Shared;
 pub use status::Status;
 pub use totals::Totals;
+pub use verify::{VerifyError, verify};
 
 use self::applier::Applier;
 use self::core::Core;
+use crate::clock;
 use crate::config::Config;
 use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
 use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
@@ -107,6 +110,20 @@ impl Pipeline {
     /// The parts that workers and health answers share.
     pub const fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Waits for the first word of Redis, as long as one call may take; at once when the counters are embedded.
+    pub async fn first_contact(&self) {
+        let mut applied = self.shared.contacted.subscribe();
+        let patience = clock::ms(self.shared.config.counters.redis_timeout_ms);
+        if tokio::time::timeout(patience, applied.wait_for(|met| *met))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "starting without Redis: visits are kept in the journal, totals are unknown until it answers"
+            );
+        }
     }
 
     /// Resolves when a failed sync has sealed the log: the process must end and recover.

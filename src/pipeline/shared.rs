@@ -35,6 +35,8 @@ pub struct Shared {
     pub(super) hurry: Notify,
     /// Someone waits for the counters.
     pub(super) send_now: Notify,
+    /// Whether the counters have answered since the start.
+    pub(super) contacted: watch::Sender<bool>,
     stopping: AtomicBool,
 }
 
@@ -51,6 +53,7 @@ impl Shared {
             applied: watch::Sender::new(Sequence::ZERO),
             hurry: Notify::new(),
             send_now: Notify::new(),
+            contacted: watch::Sender::new(embedded),
             stopping: AtomicBool::new(false),
         }
     }

@@ -121,6 +121,18 @@ impl RedisReader {
         Ok((cursor.map(Sequence), pairs.into_iter().filter_map(total).collect()))
     }
 
+    /// How many gateways have counted here.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`].
+    pub async fn gateways(&self) -> Result<usize, CountersError> {
+        let fields: Vec<String> = self
+            .ask(async |connection| redis::cmd("HKEYS").arg(script::GUARD).query_async(connection).await)
+            .await?;
+        // Each has a field of its name for its sequence, and further ones after a colon.
+        Ok(fields.iter().filter(|field| !field.contains(':')).count())
+    }
+
     /// Whether Redis answers.
     ///
     /// # Errors
