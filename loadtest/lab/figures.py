@@ -20,6 +20,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def machine_cpu_seconds():
+    """Time that all cores have spent on anything, other guests of the same hardware included."""
+    # user nice system idle iowait irq softirq steal; guest time is within user.
+    fields = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
+    return (sum(fields) - fields[3] - fields[4]) / TICK
+
+
 def memory_kb(pid):
     """Resident memory now and at its highest, in kB."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import subprocess
+import time
 
 from . import figures, servers
 from .servers import Failure
@@ -127,11 +129,12 @@ def run(binaries, scenario, dressing, redis, seconds, warmup, count_calls=False)
             first = dataclasses.replace(scenario, method="POST", countries=len(COUNTRIES), pipeline=16, connections=64)
             kept += generate(binaries, server.address, first, requests=scenario.before)["ok"]
         calls = figures.SystemCalls(server.pid) if count_calls else None
-        cpu = figures.cpu_seconds(server.pid)
+        meter = Meter(server, redis)
         result = generate(binaries, server.address, scenario, seconds=seconds, warmup=warmup)
-        cpu = figures.cpu_seconds(server.pid) - cpu
+        cpu, others = meter.read(result)
         kept += result["ok"] if scenario.method == "POST" else 0
         record = {**result, "scenario": scenario.name, "cpu_us": cpu * 1e6 / result["answers"]}
+        record["others_busy"] = others
         record["generator_busy"] = result["generator_cpu_us"] * result["rps"] / 1e6
         if calls:
             record["system_calls"] = calls.count() / result["answers"]
@@ -144,6 +147,23 @@ def run(binaries, scenario, dressing, redis, seconds, warmup, count_calls=False)
     if scenario.redis and redis.visits() != kept:
         raise Failure(f"{scenario.name}: Redis holds {redis.visits()} visits, the client was told of {kept}")
     return record
+
+
+class Meter:
+    """CPU time of the server during a run, and the share of the machine that neither side of the run used."""
+
+    def __init__(self, server, redis):
+        self.pids = [server.pid] + ([redis.process.pid] if redis else [])
+        self.began = self.now()
+
+    def now(self):
+        return time.monotonic(), figures.machine_cpu_seconds(), *map(figures.cpu_seconds, self.pids)
+
+    def read(self, result):
+        wall, machine, *ours = (now - before for now, before in zip(self.now(), self.began))
+        generator = result["generator_cpu_us"] * result["answers"] / 1e6
+        others = (machine - sum(ours) - generator) / (wall * os.cpu_count())
+        return ours[0], max(0.0, others)
 
 
 def start(binaries, scenario, dressing, redis):

@@ -38,6 +38,8 @@ WORDS = {
 }
 # Beyond this share of its core the load generator, not the server, may have been the limit.
 GENERATOR_BUSY = 0.97
+# Beyond this share of the machine something else was running, and throughput means little.
+OTHERS_BUSY = 0.05
 
 
 def summarise(scenarios, records):
@@ -93,6 +95,9 @@ def render(run, rows, promises):
         "| scenario | requests/s | ratio | CPU µs/request | ratio | p50 µs | p99 µs | sync p50 ms | compared with |",
         "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
+    others = median(run["records"], "others_busy")
+    if others > OTHERS_BUSY:
+        lines[4:4] = [f"**The machine did other work too ({others:.0%} of its time): throughput means little.**", ""]
     for name, row in rows.items():
         busy = " \\*" if (row["generator_busy"] or 0) > GENERATOR_BUSY else ""
         lines.append(
