@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub const BUCKET_SECONDS: u64 = 900;
 
 /// Milliseconds since 1970-01-01T00:00:00Z; zero if the machine's clock is set before that.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn unix_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -18,6 +19,7 @@ pub const fn bucket_of(unix_ms: u64) -> u64 {
 }
 
 /// A moment for measuring spans; never jumps.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Instant {
     Instant::now()
 }

@@ -35,6 +35,7 @@ impl Country {
     }
 
     /// The code's two letters, lower case.
+    #[expect(clippy::cast_possible_truncation, reason = "quotient and remainder are below 26")]
     pub const fn letters(self) -> [u8; 2] {
         [b'a' + (self.0 / 26) as u8, b'a' + (self.0 % 26) as u8]
     }

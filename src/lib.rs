@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod fold;
 pub mod metrics;
 pub mod outcome;
 
@@ -16,3 +17,7 @@ pub mod pipeline;
 pub mod dialects;
 pub mod edge;
 pub mod http;
+
+pub mod command_line;
+pub mod log;
+pub mod reference;

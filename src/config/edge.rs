@@ -4,40 +4,51 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Listeners, connections, deadlines and whom to believe about client addresses.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EdgeConfig {
     /// Address the listeners bind.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "ip"))]
     pub host: IpAddr,
     /// Ports the gateway listens on; `0` takes any free port.
     pub ports: Vec<u16>,
     /// Worker threads, each with its own runtime and listener; `0` means one a core.
+    #[schemars(range(max = 1_024))]
     pub workers: usize,
     /// Connections the kernel may queue for each listener.
+    #[schemars(range(min = 1, max = 65_535))]
     pub backlog: u32,
     /// Open connections over all workers; more are closed at once.
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub connections_max: usize,
     /// Open connections of one client address (IPv4 address or IPv6 /64); trusted proxies are exempt, `0` means no cap.
     pub connections_per_address_max: usize,
     /// Time from accept to the first byte of a request, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub first_byte_ms: u64,
     /// Time from the first byte of a request to the end of its headers, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub header_ms: u64,
     /// Longest pause between two pieces of a request body, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub body_idle_ms: u64,
     /// Time for a whole request body, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub body_ms: u64,
     /// Longest time a client may leave an answer unread, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub write_ms: u64,
     /// Time a kept-alive connection may rest between requests, in milliseconds; keep it above the proxy's.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub idle_ms: u64,
     /// Largest request head (request line and headers) in bytes; more is answered `431`.
+    #[schemars(range(min = 8_192, max = 1_048_576))]
     pub header_bytes_max: usize,
     /// Most header fields in a request.
+    #[schemars(range(min = 16, max = 1_024))]
     pub headers_max: usize,
     /// Also serve HTTP/2 with prior knowledge on the same ports.
     pub http2: bool,
@@ -47,8 +58,10 @@ pub struct EdgeConfig {
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// Time between turning not ready and closing the listeners at shutdown, in milliseconds.
+    #[schemars(range(max = 86_400_000))]
     pub drain_delay_ms: u64,
     /// Longest time open requests may take to finish at shutdown, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub drain_ms: u64,
 }
 

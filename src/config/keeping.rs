@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a `2xx` promises: how far a visit has come when it is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Handed to the operating system: survives the death of the gateway, not a power cut.
@@ -30,26 +30,33 @@ impl Durability {
 }
 
 /// The log that every visit is written to before it is answered.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JournalConfig {
     /// The data directory: journal, counters, identity. One gateway a directory.
+    #[schemars(extend("format" = "path"))]
     pub data_dir: PathBuf,
     /// What a `2xx` promises: `os`, `disk` or `applied`.
     pub durability: Durability,
     /// Size at which a segment file is closed and the next begun, in bytes.
+    #[schemars(range(min = 1_048_576, max = 4_294_967_295_u64))]
     pub segment_bytes: u64,
     /// Bytes of visits that may wait to be counted; beyond, visits are refused with `503 spool_full`.
+    #[schemars(range(min = 4_096))]
     pub spool_bytes_max: u64,
     /// Bytes of counted segments kept for a Redis that goes back in time.
     pub keep_bytes: u64,
     /// Age up to which counted segments are kept, in milliseconds, within `keep_bytes`.
+    #[schemars(range(max = 31_536_000_000_u64))]
     pub keep_ms: u64,
     /// Time between two syncs in `os` mode, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub os_sync_ms: u64,
     /// Longest wait for the counters in `applied` mode, in milliseconds; then the answer is that of `disk`.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub applied_wait_ms: u64,
     /// Most bytes that may wait for one sync; beyond, visits are refused with `503 overloaded`.
+    #[schemars(range(min = 4_096))]
     pub pending_bytes_max: usize,
 }
 
@@ -70,12 +77,14 @@ impl Default for JournalConfig {
 }
 
 /// The one ordered consumer of the log.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApplyConfig {
     /// Time for which an `Idempotency-Key` is remembered, in milliseconds.
+    #[schemars(range(min = 1, max = 3_600_000))]
     pub window_ms: u64,
     /// Most idempotency keys remembered.
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub window_ids_max: usize,
 }
 
@@ -89,20 +98,25 @@ impl Default for ApplyConfig {
 }
 
 /// Where totals live: embedded (SQLite in the data directory) or Redis.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CountersConfig {
     /// `redis://` or `rediss://` URL of a Redis 7+ or Valkey; without one the embedded counters serve.
     pub redis_url: Option<Secret>,
     /// Longest time visits wait before they are sent to the counters, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub flush_ms: u64,
     /// Longest wait for a reply of Redis, in milliseconds; then the connection is dropped.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub redis_timeout_ms: u64,
     /// Longest pause between two attempts to reach Redis, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub reconnect_ms_max: u64,
     /// Connections of the pool for reads.
+    #[schemars(range(min = 1, max = 1_024))]
     pub pool_size: usize,
     /// Time between two durable writes of the embedded counters, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
     pub persist_ms: u64,
     /// Be ready even when Redis may evict keys (`maxmemory-policy` other than `noeviction`).
     pub allow_eviction: bool,
@@ -122,9 +136,10 @@ impl Default for CountersConfig {
     }
 }
 
-/// A text that no log or error shows.
+/// A text that no log, error or report shows: it prints and serialises as `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("writeOnly" = true))]
 pub struct Secret(String);
 
 impl Secret {
@@ -142,5 +157,11 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
     }
 }

@@ -1,20 +1,40 @@
 //! Configuration: one documented sub-struct a room, read once at start.
+//!
+//! Defaults stand in the structs, bounds at their fields. [`Config::load`] lays file, `.env`, environment and flags
+//! over the defaults (each value keeps its origin), then checks everything once, so that no room checks again. This
+//! room knows no other room: what a key does there is not its business. Whatever is wrong is told at once, with the
+//! key, its value, its origin and what would be right; secrets are shown as `***` everywhere.
 
+mod check;
 mod doors;
 mod edge;
+mod environment;
+mod file;
+mod ignored;
 mod keeping;
+pub mod keys;
+mod load;
 mod operations;
+mod problem;
+mod redis_url;
+mod report;
+mod setting;
+mod variables;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use doors::{GeoConfig, HttpConfig, LimitConfig};
 pub use edge::EdgeConfig;
+pub use environment::names;
+pub use ignored::Ignored;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
+pub use load::{Changed, Flag, Loaded, Sources};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
+pub use problem::{ConfigError, Problem};
 
 /// Everything an operator can set; each room gets its own part.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Listeners, connections, deadlines.
