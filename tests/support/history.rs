@@ -100,7 +100,9 @@ impl History {
         self.kept().0.keys().find_map(|country| {
             let mut seen = BTreeSet::new();
             let mut totals = self.totals(country).into_iter();
-            totals.find(|total| !seen.insert(*total)).map(|total| format!("{country}: total {total} was given twice"))
+            totals
+                .find(|total| !seen.insert(*total))
+                .map(|total| format!("{country}: total {total} was given twice"))
         })
     }
 
