@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 from lab import scenarios, servers
 from lab.nginx import Nginx
@@ -99,16 +100,18 @@ def k6(script, target, settings):
     tools = pathlib.Path(os.environ.get("FOOTFALL_TEST_TOOLS", pathlib.Path.home() / ".cache" / "footfall-tools"))
     if not (tools / "k6").exists():
         raise servers.Failure(f"no k6 in {tools}: tests/setup.sh puts it there")
-    out = servers.directory() / "summary.json"
-    command = [tools / "k6", "run", "--quiet", "--no-usage-report", "--no-color", "--summary-export", out]
+    with tempfile.TemporaryDirectory() as home:
+        return run_k6(tools / "k6", script, target, settings, pathlib.Path(home) / "summary.json")
+
+
+def run_k6(program, script, target, settings, out):
+    command = [program, "run", "--quiet", "--no-usage-report", "--no-color", "--summary-export", out]
     for name, value in {"TARGET": target, **settings}.items():
         command += ["-e", f"{name}={value}"]
     ran = subprocess.run(servers.pinned(servers.CLIENT_CORE, [*command, K6 / script]), capture_output=True)
     if ran.returncode != 0:
         raise servers.Failure(f"k6 {script} against {target} failed:\n{ran.stdout.decode()}\n{ran.stderr.decode()}")
-    metrics = json.loads(out.read_text())["metrics"]
-    shutil.rmtree(out.parent)
-    return metrics
+    return json.loads(out.read_text())["metrics"]
 
 
 if __name__ == "__main__":

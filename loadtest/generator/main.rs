@@ -122,14 +122,12 @@ async fn run(flags: Flags) -> Result<serde_json::Value> {
         connections.spawn_local(async move { load.drive(stream).await });
     }
     let finished = async { while connections.join_next().await.is_some() {} };
-    let stuck = match load.until {
-        Some(until) => tokio::time::timeout_at((until + PATIENCE).into(), finished)
-            .await
-            .is_err(),
-        None => {
-            finished.await;
-            false
-        }
+    let stuck = if let Some(until) = load.until {
+        let patience = tokio::time::timeout_at((until + PATIENCE).into(), finished);
+        patience.await.is_err()
+    } else {
+        finished.await;
+        false
     };
     Ok(load.report(stuck))
 }
@@ -145,12 +143,11 @@ async fn connect(target: SocketAddr) -> Result<TcpStream> {
 impl Load {
     fn new(flags: Flags, requests: Requests) -> Self {
         let start = Instant::now();
-        let (measure_from, until) = match flags.requests {
-            Some(_) => (start, None),
-            None => {
-                let from = start + Duration::from_secs_f64(flags.warmup);
-                (from, Some(from + Duration::from_secs_f64(flags.seconds)))
-            }
+        let (measure_from, until) = if flags.requests.is_some() {
+            (start, None)
+        } else {
+            let from = start + Duration::from_secs_f64(flags.warmup);
+            (from, Some(from + Duration::from_secs_f64(flags.seconds)))
         };
         Self {
             flags,
