@@ -4,6 +4,7 @@ mod access;
 mod faults;
 mod guard;
 mod ledger;
+
 mod reads;
 mod verdicts;
 

@@ -195,7 +195,7 @@ pub fn ask(url: &str, arguments: &[&str]) -> redis::RedisResult<Value> {
     let (name, rest) = arguments.split_first().unwrap();
     let mut connection = redis::Client::open(url)?.get_connection_with_timeout(PATIENCE)?;
     connection.set_read_timeout(Some(PATIENCE))?;
-    connection.req_command(redis::cmd(name).arg(rest))
+    connection.req_command(redis::cmd(name).arg(rest))?.extract_error()
 }
 
 fn text_of(value: &Value) -> String {

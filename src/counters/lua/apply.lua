@@ -7,7 +7,7 @@
 -- KEYS[1]  the guard: per gateway the fields <gateway> (its sequence), <gateway>:epoch and <gateway>:nonce
 -- KEYS[2…] the counter hashes
 -- ARGV     gateway, epoch, nonce, from, to, kind of commit ('next', or 'whole' for everything the gateway counted),
---          then for each counter hash how many fields it has, and field and amount in turn
+--          then for each counter hash how many fields it has, the fields, and their amounts
 --
 -- Replies  OK total…           the new totals, in the order of the fields
 --          DUP cursor          applied before
@@ -19,36 +19,47 @@
 
 local LIMIT = 9007199254740992 -- 2^53: from here on Lua's numbers skip some
 local CHUNK = 2000 -- fields a command: unpack fails somewhat below 8,000 values
+local find, format = string.find, string.format
 
 local guard, id = KEYS[1], ARGV[1]
 local epoch, nonce = tonumber(ARGV[2]), ARGV[3]
 local from, to, kind = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
--- Values of a hash. A key of another type is a fault that stays; any other error is passed on as it is.
-local function read(key, fields)
-  local values = redis.pcall('HMGET', key, unpack(fields))
+-- What to reply when a key cannot be read: one of another type is a fault that stays, any other error is passed on.
+local function refusal(key, error)
+  if find(error.err, 'WRONGTYPE', 1, true) then
+    return {'BAD', key, '', 'type'}
+  end
+  return error
+end
+
+-- The values of the fields that the arguments from first to last name. `whole` tells that all of them are digits, at
+-- the price of one match instead of one a field.
+local function read(key, first, last)
+  local values = redis.pcall('HMGET', key, unpack(ARGV, first, last))
   if not values.err then
+    for i = 1, last - first + 1 do
+      values[i] = values[i] or '0'
+    end
+    values.whole = find(table.concat(values), '^%d+$')
     return values
   end
-  if string.find(values.err, 'WRONGTYPE', 1, true) then
-    return nil, {'BAD', key, '', 'type'}
-  end
-  return nil, values
+  return nil, refusal(key, values)
 end
 
 -- Whether any gateway's sequence is here: the names of its other fields have a colon.
 local function guarded()
   for _, field in ipairs(redis.call('HKEYS', guard)) do
-    if not string.find(field, ':', 1, true) then
+    if not find(field, ':', 1, true) then
       return true
     end
   end
   return false
 end
 
-local held, failure = read(guard, {id, id .. ':epoch', id .. ':nonce'})
-if failure then
-  return failure
+local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
+if held.err then
+  return refusal(guard, held)
 end
 
 if not held[1] and not held[2] and from ~= 0 then
@@ -87,35 +98,31 @@ if kind == 'whole' and not guarded() then
   end
 end
 
-local reply, writes = {'OK'}, {}
+local reply, writes, replied = {'OK'}, {}, 1
 local at = 7
 for k = 2, #KEYS do
   local key, count = KEYS[k], tonumber(ARGV[at])
-  for first = 0, count - 1, CHUNK do
-    local fields, amounts = {}, {}
-    for i = first, math.min(first + CHUNK, count) - 1 do
-      fields[#fields + 1] = ARGV[at + 2 * i + 1]
-      amounts[#amounts + 1] = tonumber(ARGV[at + 2 * i + 2])
-    end
-    local values
-    values, failure = read(key, fields)
+  for first = at + 1, at + count, CHUNK do
+    local last = math.min(first + CHUNK - 1, at + count)
+    local values, failure = read(key, first, last)
     if failure then
       return failure
     end
     local write = {'HSET', key}
-    for i, field in ipairs(fields) do
-      local value = values[i] or '0'
-      if not string.find(value, '^%d+$') then
+    for i = 1, last - first + 1 do
+      local field, value = ARGV[first + i - 1], values[i]
+      if value == '' or not values.whole and not find(value, '^%d+$') then
         return {'BAD', key, field, 'number'}
       end
-      local total = tonumber(value) + amounts[i]
+      local total = value + ARGV[first + i - 1 + count] -- texts of digits, which Lua adds as numbers
       if total >= LIMIT then
         return {'BAD', key, field, 'limit'}
       end
-      reply[#reply + 1] = total
-      write[#write + 1] = field
-      write[#write + 1] = string.format('%.0f', total)
+      reply[replied + i] = total
+      write[2 * i + 1] = field
+      write[2 * i + 2] = format('%.0f', total) -- Redis would write 1e+15
     end
+    replied = replied + last - first + 1
     writes[#writes + 1] = write
   end
   at = at + 1 + 2 * count

@@ -64,7 +64,11 @@ impl RedisAddress {
 
     /// A failure, told without secrets: a server may repeat what it was sent.
     pub(super) fn unavailable(&self, error: &RedisError) -> CountersError {
-        self.told(&error.to_string())
+        // One error of a pipeline says what its others would repeat.
+        match error.clone().into_server_errors().as_deref() {
+            Some([(_, first), ..]) => self.told(&first.to_string()),
+            _ => self.told(&error.to_string()),
+        }
     }
 
     /// The same for what the pool has to say.

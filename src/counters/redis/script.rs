@@ -78,8 +78,12 @@ impl Scripts {
         call.arg(commit.from.0).arg(commit.to.0).arg(kind);
         for (hash, amounts) in commit.deltas.iter() {
             call.key(key_of(hash)).arg(amounts.len());
-            for (field, amount) in amounts {
-                call.arg(field.as_bytes()).arg(*amount);
+            // Fields together, then amounts together: so the script passes the fields on as they lie.
+            for field in amounts.keys() {
+                call.arg(field.as_bytes());
+            }
+            for amount in amounts.values() {
+                call.arg(*amount);
             }
         }
         call

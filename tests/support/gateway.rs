@@ -1,0 +1,245 @@
+//! The real binary as a child process, with a data directory of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::process::{self, Lines};
+use super::report::Report;
+use super::wait::{SOON, until};
+
+/// How a gateway is to be started; the environment is all it gets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    variables: Vec<(String, String)>,
+    /// Shared, so that the directory outlives every gateway that is started on it.
+    data: Arc<TempDir>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            variables: Vec::new(),
+            data: Arc::new(tempfile::tempdir().unwrap()),
+        }
+        .set("HOST", "127.0.0.1")
+        .set("PORT", 0)
+        .set("FOOTFALL_ADMIN_PORT", 0)
+        .set("FOOTFALL_DURABILITY", "os")
+        .set("FOOTFALL_LOG_FORMAT", "json")
+        .set("RATE_LIMIT_MAX", 0)
+    }
+}
+
+impl Settings {
+    /// An embedded gateway on loopback, `os` durability, limit off, a fresh data directory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a variable of the environment.
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Takes a variable out of the environment, so that the gateway's own default holds.
+    pub fn unset(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// The same settings with a data directory of their own.
+    pub fn elsewhere(&self) -> Self {
+        Self {
+            variables: self.variables.clone(),
+            data: Arc::new(tempfile::tempdir().unwrap()),
+        }
+    }
+
+    /// Where journal and counters lie.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.path().join("data")
+    }
+
+    /// Starts a gateway and waits until it is ready.
+    #[track_caller]
+    pub fn start(&self) -> Gateway {
+        Gateway::launch(self.clone())
+    }
+
+    /// Runs a verb (`check-config`, `verify`, …) or a start that should fail, to its end.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        if process::wait_for_end(&mut child, SOON).is_none() {
+            child.kill().unwrap();
+            panic!("{arguments:?} did not end: {:?}", child.wait_with_output());
+        }
+        child.wait_with_output().unwrap()
+    }
+
+    /// Starts a gateway and kills it a moment later, ready or not.
+    pub fn kill_while_starting(&self, moment: Duration) {
+        let mut child = self.command(&["serve"]).spawn().unwrap();
+        process::wait_for_end(&mut child, moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_footfall"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("FOOTFALL_DATA_DIR", self.data_dir())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            // Away from the project's folder: no `.env` or `data` of a developer is picked up.
+            .current_dir(self.data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// A running (or ended) gateway; dropped, it is killed, and a failed test shows its log.
+#[derive(Debug)]
+pub struct Gateway {
+    settings: Settings,
+    child: Child,
+    log: Lines,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts a gateway with the settings of [`Settings::new`].
+    #[track_caller]
+    pub fn start() -> Self {
+        Settings::new().start()
+    }
+
+    #[track_caller]
+    fn launch(settings: Settings) -> Self {
+        let mut child = settings.command(&["serve"]).spawn().unwrap();
+        let said = Lines::follow(child.stdout.take().unwrap());
+        let log = Lines::follow(child.stderr.take().unwrap());
+        until("the gateway's start", SOON, || {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the gateway ended with {ended:?}:\n{}", log.text());
+            said.after("ready")
+        });
+        let address = |prefix: &str| said.after(prefix).unwrap().parse().unwrap();
+        Self {
+            address: address("listening on http://"),
+            admin: address("admin on http://"),
+            settings,
+            child,
+            log,
+        }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where operators connect.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The settings it runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.settings.data_dir()
+    }
+
+    /// A client of the main listener.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// A client of the admin listener.
+    pub fn admin_client(&self) -> Client {
+        Client::new(self.admin)
+    }
+
+    /// The counts as `GET /api/v1/stats` reports them.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        let answer = self.client().get("/api/v1/stats");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Report::parse(&answer.body)
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Sends a signal by its short name.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        process::signal(&self.child, name);
+    }
+
+    /// Waits for the end and gives the exit code; `None` when a signal ended it.
+    #[track_caller]
+    pub fn wait_for_end(&mut self, patience: Duration) -> Option<i32> {
+        let status = process::wait_for_end(&mut self.child, patience);
+        status.expect("the gateway did not end in time").code()
+    }
+
+    /// Asks it to stop, waits, and checks that it ended well.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+        assert_eq!(self.wait_for_end(SOON), Some(0), "exit code after SIGTERM");
+    }
+
+    /// Ends it with `kill -9`.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same data directory, once stopped or killed; its ports are new ones.
+    #[track_caller]
+    pub fn start_again(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_some(), "it still runs");
+        *self = Self::launch(self.settings.clone());
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the gateway at {}:\n{}", self.address, self.log());
+        }
+    }
+}
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
