@@ -1,15 +1,5 @@
 //! The binary: reads the command line and runs a verb.
 
-#![warn(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::print_stdout
-)]
-
 use std::io;
 use std::process::ExitCode;
 

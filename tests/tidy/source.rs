@@ -51,7 +51,11 @@ impl Source {
 
     /// Every path of two or more segments that is named in the file.
     pub fn named(&self) -> Vec<Named> {
-        let in_test = !self.path.starts_with("src/") || self.module().iter().any(|module| module == "tests");
+        let in_test = !self.path.starts_with("src/")
+            || self
+                .module()
+                .iter()
+                .any(|module| module == "tests" || module.ends_with("_tests"));
         let mut walk = Walk {
             named: Vec::new(),
             module: self.module(),
