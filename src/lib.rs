@@ -17,6 +17,7 @@
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod fold;
 pub mod metrics;
 pub mod outcome;
 

@@ -1,1 +1,20 @@
-//! The enrich room.
+//! Facts that are added to an event and can never refuse it.
+//!
+//! Today the one fact is the country of the client's address ([`Countries`]): named by a trusted proxy where the
+//! operator says so, else found in a MaxMind database ([`GeoDatabase`]) that is loaded whole, verified, and swapped
+//! when its file changes ([`GeoWatch`]).
+//!
+//! This room knows addresses and files of its own. It must not know HTTP, routes, the doors or the journal.
+//!
+//! Bounded: the size of a database file (see [`GeoWatch`]). When there is no database, or only a bad one, countries
+//! are unknown and everything else goes on; what is the matter is said in the log once and told by
+//! [`GeoWatch::status`].
+
+mod countries;
+mod country_path;
+mod geo_database;
+mod geo_watch;
+
+pub use countries::Countries;
+pub use geo_database::{GeoDatabase, GeoError};
+pub use geo_watch::{GeoStatus, GeoWatch, Refreshed};

@@ -1,1 +1,171 @@
-//! The http room.
+//! The HTTP room: one route table; handlers parse, call one function, render.
+//!
+//! Must not know: sockets and deadlines (the edge's), how visits are kept (the pipeline's).
+//!
+//! Bounded: bodies (`http.body_bytes_max`, the edge's body deadlines); each worker keeps one rendered report.
+//!
+//! On failure: every refusal is a row of [`crate::outcome::REASONS`], rendered as the dialect of its path wants it;
+//! native paths answer with problem documents (RFC 9457).
+
+mod answer;
+mod cors;
+mod gate;
+mod health;
+mod idempotency;
+mod problem;
+mod report;
+mod request_body;
+mod request_id;
+mod routes;
+mod visits;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+pub use answer::{Answer, Body};
+pub use health::Health;
+pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
+
+use self::answer::{JSON, TEXT, document};
+use self::cors::Origins;
+use self::gate::Gate;
+use self::problem::problem;
+use self::report::Report;
+use self::request_body::BodyLimits;
+use self::request_id::RequestId;
+use self::visits::Visits;
+use crate::admit::{Client, Limiter};
+use crate::enrich::Countries;
+use crate::metrics::Metrics;
+use crate::outcome::Reason;
+use crate::pipeline::{Intake, Shared};
+
+/// What the workers' handlers are made from.
+#[derive(Clone)]
+pub struct Service {
+    /// The pipeline.
+    pub shared: Arc<Shared>,
+    /// The limit; `None`: off.
+    pub limiter: Option<Arc<Limiter>>,
+    /// Countries of addresses.
+    pub countries: Arc<Countries>,
+    /// Health answers.
+    pub health: Health,
+}
+
+/// Answers the requests of one worker.
+#[derive(Clone)]
+pub struct Handler {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    routes: Routes,
+    health: Health,
+    metrics: Arc<Metrics>,
+    /// The public calls; `None` on the admin listener.
+    visits: Option<Visits>,
+}
+
+impl Service {
+    /// The handler of a worker; must be called on its runtime.
+    pub fn handler(&self) -> Handler {
+        let config = &self.shared.config;
+        let visits = Visits {
+            gate: Gate::new(self.limiter.clone(), config.limit.legacy_headers),
+            origins: Origins::new(&config.http.allowed_origins),
+            intake: Intake::new(self.shared.clone()),
+            report: Report::new(self.shared.clone()),
+            body_limits: BodyLimits::new(config.http.body_bytes_max, &config.edge),
+            countries: self.countries.clone(),
+            shared: self.shared.clone(),
+        };
+        self.with(Routes::new(&PUBLIC), Some(visits))
+    }
+
+    /// The handler of the admin listener.
+    pub fn admin_handler(&self) -> Handler {
+        self.with(Routes::new(&ADMIN), None)
+    }
+
+    fn with(&self, routes: Routes, visits: Option<Visits>) -> Handler {
+        let (health, metrics) = (self.health.clone(), self.shared.metrics.clone());
+        Handler {
+            inner: Rc::new(Inner {
+                routes,
+                health,
+                metrics,
+                visits,
+            }),
+        }
+    }
+}
+
+impl Handler {
+    /// Answers one request.
+    pub async fn answer(self, request: Request<Incoming>, client: Client) -> Answer {
+        let inner = &self.inner;
+        let Some(endpoint) = inner.routes.find(request.uri().path()) else {
+            return inner.refuse(Reason::NotFound, &request, client);
+        };
+        if !endpoint.takes(request.method()) {
+            let mut response = inner.refuse(Reason::MethodNotAllowed, &request, client);
+            response.headers_mut().insert(ALLOW, endpoint.allow_value());
+            return response;
+        }
+        match (endpoint, &inner.visits) {
+            (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() == Method::OPTIONS => {
+                visits.origins.preflight(request.headers())
+            }
+            (Endpoint::Stats | Endpoint::Visits, Some(visits)) => visits.answer(request, client, endpoint).await,
+            _ => inner.simple(endpoint, &request),
+        }
+    }
+}
+
+impl Inner {
+    /// Answers that need neither body nor limit.
+    fn simple(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Answer {
+        if request.method() == Method::OPTIONS {
+            return self.options(endpoint, request);
+        }
+        let mut response = match endpoint {
+            Endpoint::Ping => document(StatusCode::OK, JSON, "\"OK\""),
+            Endpoint::Healthcheck => document(StatusCode::OK, TEXT, "OK"),
+            Endpoint::Ready => self.health.ready(),
+            Endpoint::Health => Health::check(),
+            Endpoint::Metrics => document(StatusCode::OK, OPEN_METRICS, self.metrics.render()),
+            Endpoint::Live | Endpoint::Stats | Endpoint::Visits => Health::live(),
+        };
+        if let Some(visits) = &self.visits {
+            visits.origins.add(request.headers(), response.headers_mut());
+        }
+        response
+    }
+
+    fn options(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Answer {
+        let mut response = match &self.visits {
+            Some(visits) => visits.origins.preflight(request.headers()),
+            None => answer::empty(StatusCode::NO_CONTENT),
+        };
+        response.headers_mut().insert(ALLOW, endpoint.allow_value());
+        response
+    }
+
+    fn refuse(&self, reason: Reason, request: &Request<Incoming>, client: Client) -> Answer {
+        let id = RequestId::of(request.headers(), client.via_proxy);
+        tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
+        let mut response = problem(reason, &id);
+        if let Some(visits) = &self.visits {
+            visits.origins.add(request.headers(), response.headers_mut());
+        }
+        response
+    }
+}
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -1,1 +1,169 @@
-//! The pipeline room.
+//! The pipeline: where the stage rooms meet.
+//!
+//! ```text
+//!  worker:   Intake ─ join ─► Gather ─ fold, frames ─► Log ─ write (os) ───────────────┐
+//!                               ▲                       │                             │
+//!                               └── kept ◄── sync thread: write, fdatasync (disk) ◄───┘
+//!                                                       │ synced frames only
+//!  applier:                    Core ◄── Reader ◄────────┘
+//!                               ├─ Apply: duplicates, tally ─► Answers (visits with an Idempotency-Key)
+//!                               ├─► Ledger: this directory's contribution (SQLite); embedded, the counters
+//!                               └─► Backlog ─ Link ─► Redis: guarded commits;  foreign totals ─► Totals
+//! ```
+//!
+//! A visit is answered when its group is in the log as far as the mode asks; the total in the answer is its own count
+//! plus what other gateways have counted ([`Totals`]). Everything behind the log can be made again from it.
+//!
+//! Must not know: HTTP, wire formats.
+//!
+//! Bounded: what waits for the disk and for the counters (by the journal's limits), one batch on its way to Redis, one
+//! more that gathers (its size is that of the counters, not of the traffic).
+//!
+//! On failure: a refused write refuses its whole group; Redis away changes nothing for the log; a failed sync seals
+//! the log, and the process must end ([`Pipeline::sealed`]).
+
+mod answers;
+mod applier;
+mod backlog;
+mod core;
+mod gather;
+mod group;
+mod intake;
+mod link;
+mod shared;
+mod status;
+mod totals;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+pub use intake::{Intake, Receipt};
+pub use shared::Shared;
+pub use status::Status;
+pub use totals::Totals;
+
+use self::applier::Applier;
+use self::core::Core;
+use crate::config::Config;
+use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
+use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::journal::{Home, Journal, JournalError, RealDisk, Recovered};
+use crate::metrics::Metrics;
+
+/// Why a pipeline could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The data directory or the journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The embedded counters.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The setting of Redis.
+    #[error(transparent)]
+    Counters(#[from] CountersError),
+}
+
+/// A pipeline in service.
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    journal: Journal,
+    applier: JoinHandle<()>,
+    /// Held until the end: one gateway a directory.
+    home: Home,
+}
+
+impl Pipeline {
+    /// Opens the data directory, recovers, brings the counters up to date, and starts.
+    ///
+    /// # Errors
+    /// When the directory is in use or cannot be read or written, or a setting does not fit.
+    pub fn start(config: &Config, metrics: Arc<Metrics>) -> Result<Self, PipelineError> {
+        let home = Home::open(&config.journal.data_dir)?;
+        let identity = home.identity();
+        let redis = redis_clients(config, identity.0)?;
+        let ledger = Ledger::open(home.counters_file(), identity.0)?;
+        let disk = RealDisk::new(&home.journal_folder()).map_err(JournalError::Io)?;
+        let recovered = Recovered::open(Arc::new(disk), identity)?;
+        let head = recovered.recovery().head.max(ledger.cursor());
+        let mut core = Core::new(ledger, recovered.segments().clone(), &config.apply, identity.0);
+        let frames = core.replay(head).map_err(JournalError::Io)?;
+        tracing::info!(%head, replayed = frames, "the journal is recovered");
+        let boot = head.next();
+        let journal = recovered.start(boot, config.journal.clone(), metrics.clone())?;
+        let shared = Arc::new(Shared::new(config.clone(), metrics, journal.log().clone()));
+        take_over_totals(&shared, &core.ledger);
+        let applier = Applier::new(shared.clone(), core, redis, boot)
+            .start()
+            .map_err(JournalError::Io)?;
+        Ok(Self {
+            shared,
+            journal,
+            applier,
+            home,
+        })
+    }
+
+    /// The parts that workers and health answers share.
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Resolves when a failed sync has sealed the log: the process must end and recover.
+    pub async fn sealed(&self) {
+        let mut synced = self.shared.log.follow_synced();
+        while !self.shared.log.is_sealed() {
+            if synced.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Syncs and applies everything that was taken in; the workers must have ended.
+    pub fn stop(self) {
+        let Self {
+            shared,
+            journal,
+            applier,
+            home,
+        } = self;
+        journal.stop();
+        shared.stop();
+        if applier.join().is_err() {
+            tracing::error!("the applier panicked; the next start applies what it left");
+        }
+        drop(home);
+    }
+}
+
+fn redis_clients(config: &Config, identity: [u8; 16]) -> Result<Option<(RedisCounters, RedisReader)>, CountersError> {
+    let Some(url) = &config.counters.redis_url else {
+        return Ok(None);
+    };
+    let address = RedisAddress::parse(url)?;
+    let counters = RedisCounters::new(&address, &config.counters, identity)?;
+    let reader = RedisReader::new(&address, &config.counters, identity)?;
+    Ok(Some((counters, reader)))
+}
+
+/// At start the ledger's totals are what this gateway has kept.
+fn take_over_totals(shared: &Shared, ledger: &Ledger) {
+    let visits = CounterHash {
+        site: SiteId::DEFAULT,
+        family: Family::Visits,
+    };
+    for (field, total) in ledger.totals(&visits) {
+        if let Some(country) = Country::parse(field.as_bytes()) {
+            shared.totals.raise_own(country, total);
+        }
+    }
+    if shared.is_embedded() {
+        shared.status.set_counters_up(true, &shared.metrics);
+        shared.applied.send_replace(ledger.cursor());
+    }
+    shared
+        .metrics
+        .counters
+        .applied_sequence
+        .set(ledger.cursor().0.max(Sequence::ZERO.0));
+}

@@ -1,0 +1,26 @@
+#!lua
+-- Claims a gateway's identity in the guard of a partition: from now on only commits with the new epoch and this
+-- nonce are applied, so that neither a cloned data directory nor a late commit of our own old connection counts.
+--
+-- KEYS[1]  the guard
+-- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked)
+--
+-- Replies  OK epoch sequence   the sequence is nil if this Redis has none of this gateway
+--          FENCED              another process has claimed since
+
+local guard, id = KEYS[1], ARGV[1]
+local nonce, ours = ARGV[2], tonumber(ARGV[3])
+
+local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
+local stored = held[2] and tonumber(held[2]) or 0
+
+-- Epochs only grow. A smaller one than ours is that of a Redis that lost its data or went back in time, and its
+-- nonce is that of a claim before ours: not a rival's. Our own nonce with another epoch is a claim of ours whose
+-- reply was lost.
+if ours > 0 and stored >= ours and held[3] ~= nonce then
+  return {'FENCED'}
+end
+
+local epoch = math.max(stored, ours) + 1
+redis.call('HSET', guard, id .. ':epoch', string.format('%.0f', epoch), id .. ':nonce', nonce)
+return {'OK', epoch, held[1]}

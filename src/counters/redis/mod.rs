@@ -1,0 +1,187 @@
+//! Counters in Redis 7 or later, or Valkey 8 or later.
+//!
+//! Keys, all of one partition, `{0}`:
+//! - `ff:meta`: a hash with `format` and `partitions`, written at birth; another value is refused.
+//! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
+//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit).
+//! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
+//!   and so on of any other.
+//!
+//! Only the guarded script writes counters. A user of an access list needs these commands and the keys `ff:*`:
+//! `evalsha`, `script|load`, `hmget`, `hset`, `hsetnx`, `hkeys`, `hget`, `hgetall`, `exists`, `ping`, `unwatch`,
+//! `info`, and `select` for a database other than 0.
+//!
+//! Commits have a connection of their own: a pool would ask for a round trip before each. Any failure on it drops
+//! it, so that no late reply is ever taken for a later one, and [`RedisCounters::connect`] claims the identity
+//! anew: the claim's epoch keeps a commit that is still on its way over the old connection from being applied.
+
+mod address;
+mod reader;
+mod script;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, RedisError};
+
+pub use self::address::RedisAddress;
+pub use self::reader::{RedisReader, RedisServer};
+
+use self::script::{Claimed, Kind, Scripts, Stamp};
+use super::{Commit, CountersError, Verdict};
+use crate::config::CountersConfig;
+use crate::event::{Deltas, Sequence};
+
+/// The layout of keys and hashes that this program reads and writes.
+const FORMAT: &str = "1";
+/// How many partitions the keys are spread over.
+const PARTITIONS: &str = "1";
+
+/// The one writer of this gateway's counts in Redis. Disconnected at first, and again after any failure.
+#[derive(Debug)]
+pub struct RedisCounters {
+    address: RedisAddress,
+    client: Client,
+    connecting: redis::AsyncConnectionConfig,
+    scripts: Scripts,
+    stamp: Stamp,
+    connection: Option<MultiplexedConnection>,
+    fenced: bool,
+}
+
+impl RedisCounters {
+    /// The counters of the gateway with this identity; asks nothing of the network yet.
+    ///
+    /// # Errors
+    /// [`CountersError::Unsuitable`]: the URL does not fit, or the machine gives no random numbers.
+    pub fn new(address: &RedisAddress, config: &CountersConfig, identity: [u8; 16]) -> Result<Self, CountersError> {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce)
+            .map_err(|error| CountersError::Unsuitable(format!("no random numbers: {error}").into()))?;
+        Ok(Self {
+            address: address.clone(),
+            client: address.client()?,
+            connecting: address.connecting(config),
+            scripts: Scripts::default(),
+            stamp: Stamp::new(identity, nonce),
+            connection: None,
+            fenced: false,
+        })
+    }
+
+    /// Connects, claims the identity and returns this gateway's cursor: the sequence its commits have come to, or
+    /// `None` if this Redis has nothing of it. After a commit whose fate is not known, the cursor tells it. Drops
+    /// the connection that there was. Takes at most four times `redis_timeout_ms`.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`]: pause, then try again. [`CountersError::Unsuitable`]: keys of another format
+    /// or number of partitions. [`CountersError::Fenced`]: for good; every later call says so too.
+    pub async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
+        self.connection = None;
+        if self.fenced {
+            return Err(CountersError::Fenced);
+        }
+        let connecting = self
+            .client
+            .get_multiplexed_async_connection_with_config(&self.connecting);
+        let mut connection = connecting.await.map_err(|error| self.unavailable(&error))?;
+        self.check_format(&mut connection).await?;
+        let cursor = self.claim(&mut connection).await?;
+        self.connection = Some(connection);
+        Ok(cursor)
+    }
+
+    /// Whether a commit can be tried; otherwise [`RedisCounters::connect`] first.
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Applies a commit. One script call. A future that is dropped half-way drops the connection.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`]: it may or may not have been applied; the connection is dropped, and the
+    /// cursor of the next [`RedisCounters::connect`] tells.
+    pub async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError> {
+        self.apply(commit, Kind::Next).await
+    }
+
+    /// After [`Verdict::Lost`]: gives this Redis everything that the gateway has counted up to `to`, as one commit
+    /// from the beginning. Claims the identity anew, since the claim is lost as well. If Redis has a sequence of
+    /// this gateway by now, the verdict is [`Verdict::Duplicate`] or [`Verdict::Gap`].
+    ///
+    /// # Errors
+    /// Those of [`RedisCounters::connect`] and of [`RedisCounters::commit`].
+    pub async fn contribute(&mut self, to: Sequence, whole: &Deltas) -> Result<Verdict, CountersError> {
+        let mut connection = self.take_connection()?;
+        self.check_format(&mut connection).await?;
+        self.claim(&mut connection).await?;
+        self.connection = Some(connection);
+        let commit = Commit {
+            from: Sequence::ZERO,
+            to,
+            deltas: whole,
+        };
+        self.apply(commit, Kind::Whole).await
+    }
+
+    async fn apply(&mut self, commit: Commit<'_>, kind: Kind) -> Result<Verdict, CountersError> {
+        // Taken out for the time of the call, so that a failure, or a caller that gives up, leaves none behind.
+        let mut connection = self.take_connection()?;
+        let reply = self
+            .scripts
+            .apply(&self.stamp, commit, kind)
+            .invoke_async(&mut connection)
+            .await;
+        let reply = reply.map_err(|error| self.unavailable(&error))?;
+        let verdict = script::verdict(reply, commit.deltas)?;
+        self.fenced |= verdict == Verdict::Fenced;
+        if !self.fenced {
+            self.connection = Some(connection);
+        }
+        Ok(verdict)
+    }
+
+    fn take_connection(&mut self) -> Result<MultiplexedConnection, CountersError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None if self.fenced => Err(CountersError::Fenced),
+            None => Err(CountersError::Unavailable("not connected".into())),
+        }
+    }
+
+    /// Writes format and number of partitions at birth, and compares them ever after.
+    async fn check_format(&self, connection: &mut MultiplexedConnection) -> Result<(), CountersError> {
+        let mut asking = redis::pipe();
+        asking.hset_nx(script::META, "format", FORMAT).ignore();
+        asking.hset_nx(script::META, "partitions", PARTITIONS).ignore();
+        asking.cmd("HMGET").arg(script::META).arg(&["format", "partitions"]);
+        let reply = asking.query_async(connection).await;
+        let ((format, partitions),): ((String, String),) = reply.map_err(|error| self.unavailable(&error))?;
+        for (what, found, wanted) in [("format", format, FORMAT), ("partitions", partitions, PARTITIONS)] {
+            if found != wanted {
+                let text = format!(
+                    "{}: the counters have {what} {found}, this gateway needs {wanted}; give it another database",
+                    self.address
+                );
+                return Err(CountersError::Unsuitable(text.into()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&mut self, connection: &mut MultiplexedConnection) -> Result<Option<Sequence>, CountersError> {
+        let reply = self.scripts.claim(&self.stamp).invoke_async(connection).await;
+        match script::claimed(reply.map_err(|error| self.unavailable(&error))?)? {
+            Claimed::Held { epoch, cursor } => {
+                self.stamp.epoch = epoch;
+                Ok(cursor)
+            }
+            Claimed::Fenced => {
+                self.fenced = true;
+                Err(CountersError::Fenced)
+            }
+        }
+    }
+
+    fn unavailable(&self, error: &RedisError) -> CountersError {
+        self.address.unavailable(error)
+    }
+}

@@ -1,0 +1,113 @@
+//! The country of a client.
+
+use std::net::IpAddr;
+
+use super::geo_watch::GeoWatch;
+use crate::config::GeoConfig;
+use crate::event::Country;
+
+/// Codes by which databases and proxies say that they do not know.
+const UNKNOWN_CODES: [[u8; 2]; 2] = [*b"xx", *b"zz"];
+
+/// Knows the country of a client: from the header of a trusted proxy if one is configured, then from the database.
+#[derive(Debug)]
+pub struct Countries {
+    header: Option<Box<str>>,
+    geo: GeoWatch,
+}
+
+impl Countries {
+    /// Opens the configured database; without a usable one countries are unknown until there is one.
+    pub fn open(config: &GeoConfig) -> Self {
+        Self {
+            header: config.country_header.as_deref().map(Into::into),
+            geo: GeoWatch::open(config),
+        }
+    }
+
+    /// The configured header in which a proxy names the client's country.
+    pub fn header(&self) -> Option<&str> {
+        self.header.as_deref()
+    }
+
+    /// The database, to be refreshed and asked how it is.
+    pub const fn geo(&self) -> &GeoWatch {
+        &self.geo
+    }
+
+    /// The country of a client's address; `None` if nobody knows.
+    ///
+    /// `claim` is the value of [`Countries::header`] if the request has it exactly once. It is believed only if the
+    /// operator configured the header and the request came `via_proxy`, a trusted one: anybody can send a header.
+    /// `XX`, `ZZ` and what is no country (`T1` for Tor) leave the question to the database.
+    pub fn country_of(&self, address: IpAddr, via_proxy: bool, claim: Option<&[u8]>) -> Option<Country> {
+        claim
+            .filter(|_| via_proxy && self.header.is_some())
+            .and_then(known_country)
+            .or_else(|| self.geo.lookup(address))
+    }
+}
+
+/// The country of a two-letter code, unless the code says that it is not known.
+pub(super) fn known_country(code: &[u8]) -> Option<Country> {
+    Country::parse(code).filter(|country| !UNKNOWN_CODES.contains(&country.letters()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BRITISH: &str = "81.2.69.160";
+    const NOWHERE: &str = "10.0.0.1";
+
+    fn countries(header: Option<&str>) -> Countries {
+        Countries::open(&GeoConfig {
+            database: Some(
+                concat!(
+                    env!("CARGO_MANIFEST_DIR"),
+                    "/tests/fixtures/geo/GeoIP2-Country-Test.mmdb"
+                )
+                .into(),
+            ),
+            country_header: header.map(Into::into),
+            ..GeoConfig::default()
+        })
+    }
+
+    fn code(country: Option<Country>) -> Option<String> {
+        country.map(|country| country.to_string())
+    }
+
+    #[test]
+    fn a_header_is_believed_only_if_configured_and_from_a_trusted_proxy() {
+        let table = [
+            (Some("CF-IPCountry"), true, "fr"),
+            (Some("CF-IPCountry"), false, "gb"),
+            (None, true, "gb"),
+            (None, false, "gb"),
+        ];
+        for (header, via_proxy, expected) in table {
+            let found = countries(header).country_of(BRITISH.parse().unwrap(), via_proxy, Some(b"FR"));
+            assert_eq!(code(found).as_deref(), Some(expected), "{header:?} {via_proxy}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_names_no_country_leaves_it_to_the_database() {
+        let countries = countries(Some("CF-IPCountry"));
+        let values: [&[u8]; 9] = [b"XX", b"xx", b"ZZ", b"T1", b"", b"F", b"FRA", b" FR", b"\xc3\xa9"];
+        for value in values {
+            let known = countries.country_of(BRITISH.parse().unwrap(), true, Some(value));
+            assert_eq!(code(known).as_deref(), Some("gb"), "{value:?}");
+            assert_eq!(countries.country_of(NOWHERE.parse().unwrap(), true, Some(value)), None);
+        }
+        let without = countries.country_of(BRITISH.parse().unwrap(), true, None);
+        assert_eq!(code(without).as_deref(), Some("gb"));
+    }
+
+    #[test]
+    fn a_header_serves_where_the_database_knows_nothing() {
+        let found = countries(Some("CF-IPCountry")).country_of(NOWHERE.parse().unwrap(), true, Some(b"xk"));
+        assert_eq!(code(found).as_deref(), Some("xk"));
+    }
+}

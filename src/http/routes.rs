@@ -1,0 +1,146 @@
+//! The route table: every path there is, what answers it, and which methods it takes.
+
+use std::borrow::Cow;
+
+use hyper::Method;
+use hyper::header::HeaderValue;
+
+/// What answers a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Totals by country: read, and count a visit of a named country.
+    Stats,
+    /// Count a visit of the client's own country.
+    Visits,
+    /// The visits dialect's ping.
+    Ping,
+    /// The visits dialect's health check.
+    Healthcheck,
+    /// Is the process alive?
+    Live,
+    /// Should traffic come here?
+    Ready,
+    /// The apps dialect's health check.
+    Health,
+    /// Figures for Prometheus.
+    Metrics,
+}
+
+const READ: &str = "GET, HEAD, OPTIONS";
+
+impl Endpoint {
+    /// The methods it takes, as `Allow` lists them.
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Self::Stats => "GET, HEAD, POST, OPTIONS",
+            Self::Visits => "POST, OPTIONS",
+            Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => READ,
+        }
+    }
+
+    /// Whether it takes a method.
+    pub fn takes(self, method: &Method) -> bool {
+        self.allow().split(", ").any(|allowed| allowed == method.as_str())
+    }
+
+    /// Whether calls count against the client address' allowance.
+    pub const fn is_limited(self) -> bool {
+        matches!(self, Self::Stats | Self::Visits)
+    }
+
+    /// The `Allow` header.
+    pub const fn allow_value(self) -> HeaderValue {
+        HeaderValue::from_static(self.allow())
+    }
+}
+
+/// Paths of the main listeners.
+pub const PUBLIC: [(&str, Endpoint); 7] = [
+    ("/api/v1/stats", Endpoint::Stats),
+    ("/api/v1/visits", Endpoint::Visits),
+    ("/api/v1/ping", Endpoint::Ping),
+    ("/api/v1/healthcheck", Endpoint::Healthcheck),
+    ("/livez", Endpoint::Live),
+    ("/readyz", Endpoint::Ready),
+    ("/health", Endpoint::Health),
+];
+
+/// Paths of the admin listener.
+pub const ADMIN: [(&str, Endpoint); 4] = [
+    ("/metrics", Endpoint::Metrics),
+    ("/livez", Endpoint::Live),
+    ("/readyz", Endpoint::Ready),
+    ("/health", Endpoint::Health),
+];
+
+/// Finds endpoints by path.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    router: matchit::Router<Endpoint>,
+}
+
+impl Routes {
+    /// A table made ready for look-ups.
+    pub fn new(table: &[(&str, Endpoint)]) -> Self {
+        let mut router = matchit::Router::new();
+        for (path, endpoint) in table {
+            if let Err(error) = router.insert(*path, *endpoint) {
+                // A test looks every row up, so this cannot stay unnoticed.
+                tracing::error!(%path, %error, "a route cannot be reached");
+            }
+        }
+        Self { router }
+    }
+
+    /// The endpoint of a path; a trailing slash is allowed, repeated slashes collapse.
+    pub fn find(&self, path: &str) -> Option<Endpoint> {
+        match self.router.at(path) {
+            Ok(found) => Some(*found.value),
+            Err(_) => self.router.at(&tidy(path)?).ok().map(|found| *found.value),
+        }
+    }
+}
+
+/// The path without repeated and trailing slashes; `None` if it has none of them.
+fn tidy(path: &str) -> Option<Cow<'_, str>> {
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.contains("//") {
+        let parts: Vec<_> = trimmed.split('/').filter(|part| !part.is_empty()).collect();
+        return Some(format!("/{}", parts.join("/")).into());
+    }
+    (trimmed.len() < path.len()).then_some(trimmed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_also_with_more_slashes() {
+        for table in [&PUBLIC[..], &ADMIN[..]] {
+            let routes = Routes::new(table);
+            for &(path, endpoint) in table {
+                assert_eq!(routes.find(path), Some(endpoint));
+                assert_eq!(routes.find(&format!("{path}/")), Some(endpoint));
+                assert_eq!(routes.find(&format!("/{}//", path.replace('/', "///"))), Some(endpoint));
+            }
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not_found() {
+        let routes = Routes::new(&PUBLIC);
+        for path in [
+            "/",
+            "",
+            "*",
+            "/api/v1",
+            "/api/v1/statsx",
+            "/API/v1/stats",
+            "/api/v1/stats/x",
+            "/metrics",
+        ] {
+            assert_eq!(routes.find(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The writing end of the log: takes frames from the workers, gives them sequences, writes them in that order.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+
+use super::Refusal;
+use super::disk::DiskFile;
+use super::frame::{Frame, encode};
+use super::segment::{Identity, SegmentHeader};
+use super::segments::Segments;
+use crate::clock;
+use crate::config::{Durability, JournalConfig};
+use crate::event::Sequence;
+use crate::metrics::Metrics;
+
+/// A frame that has no sequence yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// What the payload says.
+    pub kind: u8,
+    /// Numbered fields.
+    pub payload: &'a [u8],
+}
+
+/// Frames that were handed over.
+pub struct Submitted {
+    /// The sequence of the first frame; the others follow it.
+    pub first: Sequence,
+    /// Says when they are as safe as the mode asks; `None` when they already are.
+    pub kept: Option<oneshot::Receiver<Result<(), Refusal>>>,
+}
+
+/// The log of one data directory, shared by its workers and the sync thread.
+pub struct Log {
+    pub(super) segments: Arc<Segments>,
+    pub(super) identity: Identity,
+    pub(super) config: JournalConfig,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) wake: Condvar,
+    pub(super) sealed: AtomicBool,
+    pub(super) synced: watch::Sender<Sequence>,
+    pub(super) spool_bytes: AtomicU64,
+    writer: Mutex<Writer>,
+}
+
+/// What the lock guards.
+pub(super) struct Writer {
+    /// The sequence of the next frame.
+    pub next: Sequence,
+    pub file: Arc<dyn DiskFile>,
+    /// Where the next write goes.
+    pub offset: u64,
+    /// The last frame that was handed to the operating system.
+    pub written: Sequence,
+    /// Frames that wait for the sync thread (`disk` and `applied`), or an emptied buffer.
+    pub pending: Vec<u8>,
+    /// Who waits for them.
+    pub waiters: Vec<oneshot::Sender<Result<(), Refusal>>>,
+    /// Whether the sync thread sleeps and must be woken.
+    pub idle: bool,
+    pub stopping: bool,
+}
+
+impl Log {
+    pub(super) fn new(
+        segments: Arc<Segments>,
+        identity: Identity,
+        first: Sequence,
+        (config, metrics): (JournalConfig, Arc<Metrics>),
+    ) -> io::Result<Self> {
+        let file = segments.begin(SegmentHeader {
+            identity,
+            first,
+            created_ms: clock::unix_ms(),
+        })?;
+        let before = Sequence(first.0 - 1);
+        let writer = Writer {
+            next: first,
+            offset: file.length()?,
+            file,
+            written: before,
+            pending: Vec::new(),
+            waiters: Vec::new(),
+            idle: true,
+            stopping: false,
+        };
+        Ok(Self {
+            segments,
+            identity,
+            config,
+            metrics,
+            wake: Condvar::new(),
+            sealed: AtomicBool::new(false),
+            synced: watch::Sender::new(before),
+            spool_bytes: AtomicU64::new(0),
+            writer: Mutex::new(writer),
+        })
+    }
+
+    /// Takes frames into the log; `on_first` learns the sequence of the first before any consumer can see it.
+    ///
+    /// In `os` mode they are written before this returns; otherwise `kept` tells when the sync thread has synced them.
+    ///
+    /// # Errors
+    /// When they are refused; then nothing of them is in the log.
+    pub fn submit(&self, drafts: &[Draft<'_>], on_first: impl FnOnce(Sequence)) -> Result<Submitted, Refusal> {
+        self.refuse_if_full()?;
+        let mut writer = self.lock();
+        if writer.stopping || self.sealed.load(Ordering::Acquire) {
+            return Err(Refusal::Sealed);
+        }
+        let first = writer.next;
+        let submitted = if self.config.durability == Durability::Os {
+            self.write_now(&mut writer, drafts)?;
+            Submitted { first, kept: None }
+        } else {
+            Submitted {
+                first,
+                kept: Some(self.enqueue(&mut writer, drafts)?),
+            }
+        };
+        on_first(first);
+        if std::mem::take(&mut writer.idle) {
+            self.wake.notify_one();
+        }
+        drop(writer);
+        self.metrics.journal.frames.inc_by(drafts.len() as u64);
+        Ok(submitted)
+    }
+
+    /// The last synced frame: consumers read up to it.
+    pub fn synced(&self) -> Sequence {
+        *self.synced.borrow()
+    }
+
+    /// Follows [`Log::synced`].
+    pub fn follow_synced(&self) -> watch::Receiver<Sequence> {
+        self.synced.subscribe()
+    }
+
+    /// Lets the next frame have a sequence above `taken`, which some store has already seen from this directory.
+    pub fn skip_past(&self, taken: Sequence) {
+        let mut writer = self.lock();
+        writer.next = writer.next.max(taken.next());
+    }
+
+    /// Adds bytes of frames that wait to be counted; the log itself adds what it writes.
+    pub fn add_spool(&self, bytes: u64) {
+        let waiting = self.spool_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.metrics
+            .journal
+            .spool_bytes
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Takes off bytes of frames that have been counted.
+    pub fn shrink_spool(&self, bytes: u64) {
+        let waiting = self
+            .spool_bytes
+            .fetch_sub(bytes, Ordering::Relaxed)
+            .saturating_sub(bytes);
+        self.metrics
+            .journal
+            .spool_bytes
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Whether more waits to be counted than may.
+    pub fn is_spool_full(&self) -> bool {
+        self.spool_bytes.load(Ordering::Relaxed) >= self.config.spool_bytes_max
+    }
+
+    /// Whether a failed sync has ended this log's service.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refuse_if_full(&self) -> Result<(), Refusal> {
+        if self.is_spool_full() {
+            Err(Refusal::SpoolFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes frames inline; sequences are taken only if that succeeds.
+    fn write_now(&self, writer: &mut Writer, drafts: &[Draft<'_>]) -> Result<(), Refusal> {
+        let mut bytes = std::mem::take(&mut writer.pending);
+        bytes.clear();
+        let next = encode_all(&mut bytes, writer.next, drafts);
+        let result = self.write(writer, &bytes);
+        let written = bytes.len() as u64;
+        writer.pending = bytes;
+        writer.pending.clear();
+        result?;
+        self.add_spool(written);
+        writer.next = next;
+        writer.written = Sequence(next.0 - 1);
+        Ok(())
+    }
+
+    /// Leaves frames for the sync thread.
+    fn enqueue(
+        &self,
+        writer: &mut Writer,
+        drafts: &[Draft<'_>],
+    ) -> Result<oneshot::Receiver<Result<(), Refusal>>, Refusal> {
+        let before = writer.pending.len();
+        if before >= self.config.pending_bytes_max {
+            return Err(Refusal::Overloaded);
+        }
+        writer.next = encode_all(&mut writer.pending, writer.next, drafts);
+        self.add_spool((writer.pending.len() - before) as u64);
+        let (sender, receiver) = oneshot::channel();
+        writer.waiters.push(sender);
+        Ok(receiver)
+    }
+
+    /// Writes bytes at the end of the segment; a part that got there is cut off again.
+    pub(super) fn write(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(), Refusal> {
+        match writer.file.write_at(writer.offset, bytes) {
+            Ok(()) => {
+                writer.offset += bytes.len() as u64;
+                self.metrics.journal.bytes.inc_by(bytes.len() as u64);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the journal takes no writes");
+                if let Err(error) = writer.file.truncate(writer.offset) {
+                    self.seal(&error);
+                    return Err(Refusal::DurabilityUnknown);
+                }
+                Err(Refusal::Failing)
+            }
+        }
+    }
+
+    /// Ends the log's service for good: what is on disk is no longer known.
+    pub(super) fn seal(&self, error: &io::Error) {
+        tracing::error!(%error, "a sync of the journal failed: nothing more is accepted");
+        self.sealed.store(true, Ordering::Release);
+        // Followers see the change and look at `is_sealed`.
+        self.synced.send_modify(|_| {});
+    }
+}
+
+fn encode_all(into: &mut Vec<u8>, first: Sequence, drafts: &[Draft<'_>]) -> Sequence {
+    drafts.iter().fold(first, |sequence, draft| {
+        encode(
+            into,
+            Frame {
+                sequence,
+                kind: draft.kind,
+                payload: draft.payload,
+            },
+        );
+        sequence.next()
+    })
+}

@@ -1,0 +1,135 @@
+//! Which segments there are.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::disk::{Disk, DiskFile};
+use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name, segment_name};
+use crate::event::Sequence;
+
+/// One segment file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// No frame in it has a lower sequence.
+    pub first: Sequence,
+    /// When it was begun, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// Its length when it was closed; for the open one, its length when it was begun.
+    pub bytes: u64,
+}
+
+/// The segments of a data directory in their order; the last one is open for writing.
+pub struct Segments {
+    disk: Arc<dyn Disk>,
+    list: Mutex<Vec<Segment>>,
+}
+
+impl Segments {
+    /// An empty list over a disk.
+    pub fn new(disk: Arc<dyn Disk>) -> Self {
+        Self {
+            disk,
+            list: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The disk they lie on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// A copy of the list.
+    pub fn list(&self) -> Vec<Segment> {
+        self.lock().clone()
+    }
+
+    /// Bytes of all closed segments.
+    pub fn closed_bytes(&self) -> u64 {
+        self.lock().iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Opens a segment for reading.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(&self, first: Sequence) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(&segment_name(first))
+    }
+
+    /// Makes a new segment after the others, header and name synced.
+    ///
+    /// # Errors
+    /// When that fails; then nothing of it stays.
+    pub fn begin(&self, header: SegmentHeader) -> io::Result<Arc<dyn DiskFile>> {
+        let name = segment_name(header.first);
+        let file = self.disk.create(&name)?;
+        let made = file
+            .write_at(0, &header.encode())
+            .and_then(|()| file.sync())
+            .and_then(|()| self.disk.sync_names());
+        if let Err(error) = made {
+            // The name would stand in the way of the next attempt.
+            let _ = self.disk.remove(&name);
+            return Err(error);
+        }
+        self.add(Segment {
+            first: header.first,
+            created_ms: header.created_ms,
+            bytes: SEGMENT_HEADER_BYTES as u64,
+        });
+        Ok(file)
+    }
+
+    /// Adds a segment that exists.
+    pub fn add(&self, segment: Segment) {
+        self.lock().push(segment);
+    }
+
+    /// Notes the length of the last segment as it is closed.
+    pub fn close_last(&self, bytes: u64) {
+        if let Some(last) = self.lock().last_mut() {
+            last.bytes = bytes;
+        }
+    }
+
+    /// Removes the oldest segments whose frames are all `done` and that `expendable` gives up, oldest first; says how
+    /// many went. `expendable` is shown the oldest, the one after it, and the bytes of all. The last one always stays.
+    ///
+    /// # Errors
+    /// When a file cannot be removed; it stays in the list.
+    pub fn remove_done(
+        &self,
+        done: Sequence,
+        expendable: impl Fn(&Segment, &Segment, u64) -> bool,
+    ) -> io::Result<usize> {
+        let mut removed = 0;
+        loop {
+            let mut list = self.lock();
+            let kept_bytes = list.iter().map(|segment| segment.bytes).sum();
+            let [oldest, next, ..] = list.as_slice() else {
+                return Ok(removed);
+            };
+            if next.first.0 > done.0 + 1 || !expendable(oldest, next, kept_bytes) {
+                return Ok(removed);
+            }
+            self.disk.remove(&segment_name(oldest.first))?;
+            list.remove(0);
+            removed += 1;
+        }
+    }
+
+    /// The names of segment files on the disk, in order.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.disk.list()?;
+        names.retain(|name| parse_segment_name(name).is_some());
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Segment>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

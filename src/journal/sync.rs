@@ -1,0 +1,133 @@
+//! The sync thread: group commit.
+//!
+//! `disk` and `applied`: it writes and syncs whatever gathered while it did so the last time, then tells those who wait.
+//! `os`: the workers write, and it syncs after them every few milliseconds; nobody waits for it.
+//! It alone turns segments.
+
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::Refusal;
+use super::log::{Log, Writer};
+use super::segment::SegmentHeader;
+use crate::clock;
+use crate::config::Durability;
+use crate::event::Sequence;
+
+type Waiters = Vec<oneshot::Sender<Result<(), Refusal>>>;
+
+/// Runs until the log is stopped or sealed; all that was taken in is then synced or its waiters are told.
+pub fn run(log: &Log) {
+    let mut buffer = Vec::new();
+    loop {
+        let (writer, stopping) = wait_for_work(log);
+        if log.is_sealed() || stopping && !has_work(log, &writer) {
+            return;
+        }
+        commit(log, writer, &mut buffer);
+        if !stopping && log.config.durability == Durability::Os {
+            pause(log);
+        }
+    }
+}
+
+fn has_work(log: &Log, writer: &Writer) -> bool {
+    !writer.waiters.is_empty() || writer.written > log.synced()
+}
+
+fn wait_for_work(log: &Log) -> (MutexGuard<'_, Writer>, bool) {
+    let mut writer = log.lock();
+    while !has_work(log, &writer) && !writer.stopping {
+        writer.idle = true;
+        writer = log.wake.wait(writer).unwrap_or_else(PoisonError::into_inner);
+    }
+    writer.idle = false;
+    let stopping = writer.stopping;
+    (writer, stopping)
+}
+
+/// Lets frames gather in `os` mode; ends early when the log stops.
+fn pause(log: &Log) {
+    let span = clock::ms(log.config.os_sync_ms);
+    let writer = log.lock();
+    let _ = log.wake.wait_timeout_while(writer, span, |writer| !writer.stopping);
+}
+
+/// Writes what waits, syncs, publishes, tells the waiters.
+fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
+    turn_if_full(log, &mut writer);
+    let waiters = std::mem::take(&mut writer.waiters);
+    if log.is_sealed() {
+        return tell(waiters, &Err(Refusal::Sealed));
+    }
+    if !waiters.is_empty() {
+        std::mem::swap(&mut writer.pending, buffer);
+        let upto = Sequence(writer.next.0 - 1);
+        let result = log.write(&mut writer, buffer);
+        let bytes = buffer.len() as u64;
+        buffer.clear();
+        if let Err(error) = result {
+            drop(writer);
+            log.shrink_spool(bytes);
+            return tell(waiters, &Err(error));
+        }
+        writer.written = upto;
+    }
+    let (file, written) = (writer.file.clone(), writer.written);
+    drop(writer);
+    let began = clock::now();
+    let result = file.sync();
+    log.metrics.journal.sync_seconds.observe(began.elapsed().as_secs_f64());
+    match result {
+        Ok(()) => {
+            log.synced.send_replace(written);
+            tell(waiters, &Ok(()));
+        }
+        Err(error) => {
+            log.seal(&error);
+            let late = std::mem::take(&mut log.lock().waiters);
+            tell(waiters, &Err(Refusal::DurabilityUnknown));
+            tell(late, &Err(Refusal::Sealed));
+        }
+    }
+}
+
+fn tell(waiters: Waiters, result: &Result<(), Refusal>) {
+    for waiter in waiters {
+        // Whoever gave up waiting needs no word.
+        let _ = waiter.send(*result);
+    }
+}
+
+/// Begins the next segment when the open one has reached its size; if that fails the old one goes on.
+fn turn_if_full(log: &Log, writer: &mut Writer) {
+    if writer.offset < log.config.segment_bytes {
+        return;
+    }
+    // What is pending has its sequences already and goes into the new segment.
+    let first = writer.written.next();
+    let header = SegmentHeader {
+        identity: log.identity,
+        first,
+        created_ms: clock::unix_ms(),
+    };
+    if let Err(error) = writer.file.sync() {
+        return log.seal(&error);
+    }
+    log.segments.close_last(writer.offset);
+    match log.segments.begin(header).and_then(|file| Ok((file.length()?, file))) {
+        Ok((offset, file)) => (writer.offset, writer.file) = (offset, file),
+        Err(error) => tracing::warn!(%error, "no new segment could be begun; the old one goes on"),
+    }
+    log.metrics
+        .journal
+        .disk_bytes
+        .set(i64::try_from(log.segments.closed_bytes()).unwrap_or(i64::MAX));
+}
+
+/// Stops the sync thread after it has synced everything.
+pub fn stop(log: &Log) {
+    log.lock().stopping = true;
+    log.wake.notify_one();
+}

@@ -1,0 +1,157 @@
+//! The applier's thread: journal → apply → ledger and Redis.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
+
+use super::Shared;
+use super::core::Core;
+use super::link::Link;
+use crate::clock;
+use crate::counters::{RedisCounters, RedisReader};
+use crate::event::Sequence;
+use crate::journal::Segment;
+
+/// The applier of one gateway.
+pub struct Applier {
+    shared: Arc<Shared>,
+    core: Core,
+    redis: Option<(RedisCounters, RedisReader)>,
+    boot: Sequence,
+}
+
+impl Applier {
+    /// An applier whose ledger has been brought up to the log's head; frames from `boot` on are live.
+    pub const fn new(
+        shared: Arc<Shared>,
+        core: Core,
+        redis: Option<(RedisCounters, RedisReader)>,
+        boot: Sequence,
+    ) -> Self {
+        Self {
+            shared,
+            core,
+            redis,
+            boot,
+        }
+    }
+
+    /// Starts its thread; it ends after [`Shared::stop`], when everything synced is in the ledger.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn start(self) -> io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("applier".into()).spawn(move || {
+            LocalSet::new().block_on(&runtime, self.run());
+        })
+    }
+
+    async fn run(self) {
+        let Self {
+            shared,
+            core,
+            redis,
+            boot,
+        } = self;
+        let core = Rc::new(RefCell::new(core));
+        let link = redis.map(|clients| {
+            let link = Link::new((shared.clone(), core.clone()), clients, boot);
+            tokio::task::spawn_local(link.run())
+        });
+        apply_until_stopped(&shared, &core).await;
+        if let Some(link) = link {
+            let patience = clock::ms(shared.config.counters.redis_timeout_ms);
+            if tokio::time::timeout(patience, link).await.is_err() {
+                tracing::warn!("Redis did not take everything before the stop; the next start sends it");
+            }
+        }
+        persist(&shared, &mut core.borrow_mut());
+    }
+}
+
+async fn apply_until_stopped(shared: &Shared, core: &RefCell<Core>) {
+    let flush_every = clock::ms(shared.config.counters.flush_ms.max(1));
+    let persist_every = clock::ms(shared.config.counters.persist_ms.max(1));
+    let mut synced = shared.log.follow_synced();
+    let mut persist_at = Instant::now() + persist_every;
+    loop {
+        let stopping = shared.is_stopping();
+        advance(shared, &mut core.borrow_mut());
+        if stopping {
+            return;
+        }
+        if Instant::now() >= persist_at {
+            persist(shared, &mut core.borrow_mut());
+            persist_at = Instant::now() + persist_every;
+        }
+        let hurried = shared.answers.is_awaited();
+        tokio::select! {
+            () = sleep(flush_every) => {}
+            () = shared.hurry.notified() => {}
+            _ = synced.changed(), if hurried => {}
+        }
+    }
+}
+
+fn advance(shared: &Shared, core: &mut Core) {
+    let synced = shared.log.synced();
+    if synced <= core.head() {
+        return;
+    }
+    if let Err(error) = core.advance(synced, shared) {
+        tracing::error!(%error, "the journal cannot be read; trying again");
+    }
+    if shared.is_embedded() {
+        shared.applied.send_replace(core.head());
+        shared.metrics.counters.applied_sequence.set(core.head().0);
+    } else if shared.waits_for_counters() || shared.is_stopping() {
+        shared.send_now.notify_one();
+    }
+}
+
+/// Writes the ledger durably, and lets go of segments that nobody needs any more.
+fn persist(shared: &Shared, core: &mut Core) {
+    if let Err(error) = core.ledger.persist() {
+        tracing::error!(%error, "the counters' database takes no writes; the journal keeps everything until it does");
+        return;
+    }
+    let durable = core.ledger.durable_cursor();
+    let done = if shared.is_embedded() {
+        durable
+    } else {
+        core.backlog
+            .as_ref()
+            .map_or(Sequence::ZERO, |backlog| backlog.held().min(durable))
+    };
+    let now_ms = clock::unix_ms();
+    let span_ms = keep_span_ms(shared);
+    let bytes_max = shared.config.journal.keep_bytes;
+    let expendable = |oldest: &Segment, next: &Segment, bytes: u64| {
+        bytes.saturating_sub(oldest.bytes) >= bytes_max || next.created_ms + span_ms < now_ms
+    };
+    if let Err(error) = core.segments().remove_done(done, expendable) {
+        tracing::warn!(%error, "an old segment cannot be removed");
+    }
+    let bytes = core.segments().closed_bytes();
+    shared
+        .metrics
+        .journal
+        .disk_bytes
+        .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+}
+
+/// How long counted segments serve: for a Redis that goes back in time, and for the window of idempotency keys.
+fn keep_span_ms(shared: &Shared) -> u64 {
+    let window_ms = shared.config.apply.window_ms;
+    if shared.is_embedded() {
+        window_ms
+    } else {
+        window_ms.max(shared.config.journal.keep_ms)
+    }
+}

@@ -1,0 +1,272 @@
+//! The applier's state: reads the log, decides, and keeps what it comes to for the ledger and for Redis.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Shared;
+use super::answers::Answer;
+use super::backlog::{Backlog, Batch};
+use crate::apply::{Apply, KeyedVisit, Step};
+use crate::clock;
+use crate::config::ApplyConfig;
+use crate::counters::{Commit, Ledger, Verdict};
+use crate::event::{Country, Deltas, Sequence, SiteId};
+use crate::journal::payload::{Payload, Visit};
+use crate::journal::{Frame, Reader, Segments};
+
+/// The one ordered consumer of the log.
+pub struct Core {
+    /// This directory's contribution to every counter; embedded, the counters themselves.
+    pub ledger: Ledger,
+    /// What Redis lacks; `None` when embedded or as long as nobody knows what Redis holds.
+    pub backlog: Option<Backlog>,
+    segments: Arc<Segments>,
+    config: ApplyConfig,
+    key: [u8; 16],
+    reader: Reader,
+    apply: Apply,
+    /// Bytes of frames read while nobody knew what Redis holds.
+    unplaced_bytes: u64,
+}
+
+/// Redis is further back than the kept segments reach.
+#[derive(Debug, thiserror::Error)]
+pub enum RefoldError {
+    /// The frames it lacks are gone.
+    #[error("the journal's oldest frame is {oldest}, but Redis holds only up to {held}")]
+    TooOld {
+        /// What Redis holds.
+        held: Sequence,
+        /// The oldest kept segment's first sequence.
+        oldest: Sequence,
+    },
+    /// The segments cannot be read.
+    #[error("journal: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Core {
+    /// A consumer that begins where the window of idempotency keys or the ledger needs it to.
+    pub fn new(ledger: Ledger, segments: Arc<Segments>, config: &ApplyConfig, key: [u8; 16]) -> Self {
+        let start = window_start(&segments, config).min(ledger.cursor());
+        Self {
+            ledger,
+            backlog: None,
+            reader: Reader::new(segments.clone(), start),
+            apply: Apply::new(config, &key),
+            segments,
+            config: config.clone(),
+            key,
+            unplaced_bytes: 0,
+        }
+    }
+
+    /// The last frame that was applied.
+    pub const fn head(&self) -> Sequence {
+        self.reader.last()
+    }
+
+    /// The segments it reads.
+    pub const fn segments(&self) -> &Arc<Segments> {
+        &self.segments
+    }
+
+    /// Brings the ledger up to the log's head at start; nobody waits for an answer yet.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn replay(&mut self, upto: Sequence) -> io::Result<u64> {
+        let Self {
+            reader, apply, ledger, ..
+        } = self;
+        reader.read(ledger.cursor(), |frame, _| {
+            replay_frame(apply, frame);
+            true
+        })?;
+        apply.drain();
+        let mut frames = 0;
+        reader.read(upto, |frame, _| {
+            frames += 1;
+            replay_frame(apply, frame);
+            true
+        })?;
+        let deltas = apply.drain();
+        let to = reader.last().max(ledger.cursor());
+        commit(ledger, to, &deltas);
+        Ok(frames)
+    }
+
+    /// Applies every frame up to a synced one, and answers those who wait for it.
+    ///
+    /// # Errors
+    /// When the log cannot be read; the next call goes on where this one ended.
+    pub fn advance(&mut self, upto: Sequence, shared: &Shared) -> io::Result<()> {
+        let (
+            Self {
+                reader,
+                apply,
+                ledger,
+                backlog,
+                unplaced_bytes,
+                ..
+            },
+            mut bytes,
+        ) = (self, 0);
+        let result = reader.read(upto, |frame, length| {
+            bytes += length as u64;
+            live_frame(apply, frame, shared);
+            true
+        });
+        shared.metrics.journal.damages.inc_by(reader.take_damages());
+        let to = reader.last();
+        if to > ledger.cursor() {
+            let deltas = apply.drain();
+            commit(ledger, to, &deltas);
+            match backlog {
+                Some(backlog) => backlog.add(to, &deltas, bytes),
+                None if shared.is_embedded() => shared.log.shrink_spool(bytes),
+                None => *unplaced_bytes += bytes,
+            }
+        }
+        result
+    }
+
+    /// From now on Redis holds everything up to `held` and lacks `waiting`.
+    pub fn place(&mut self, held: Sequence, waiting: Batch, shared: &Shared) {
+        let before = self.backlog.as_ref().map_or(self.unplaced_bytes, Backlog::bytes);
+        shared.log.add_spool(waiting.bytes);
+        shared.log.shrink_spool(before);
+        self.unplaced_bytes = 0;
+        self.backlog = Some(Backlog::new(held, waiting));
+    }
+
+    /// The whole contribution, for a Redis that holds nothing of it.
+    pub fn whole(&self) -> Batch {
+        let bytes = self.backlog.as_ref().map_or(self.unplaced_bytes, Backlog::bytes);
+        Batch {
+            to: self.head(),
+            deltas: self.ledger.contribution(),
+            bytes,
+        }
+    }
+
+    /// Folds the log anew for a Redis that holds everything up to `held`.
+    ///
+    /// # Errors
+    /// When the frames it lacks are gone or cannot be read.
+    pub fn refold(&self, held: Sequence) -> Result<Batch, RefoldError> {
+        let oldest = self
+            .segments
+            .list()
+            .first()
+            .map_or(held.next(), |segment| segment.first);
+        if held.next() < oldest && held < self.head() {
+            return Err(RefoldError::TooOld { held, oldest });
+        }
+        let mut apply = Apply::new(&self.config, &self.key);
+        let start = window_start(&self.segments, &self.config).min(held);
+        let mut reader = Reader::new(self.segments.clone(), start);
+        let mut bytes = 0;
+        reader.read(held, |frame, _| {
+            replay_frame(&mut apply, frame);
+            true
+        })?;
+        apply.drain();
+        reader.read(self.head(), |frame, length| {
+            bytes += length as u64;
+            replay_frame(&mut apply, frame);
+            true
+        })?;
+        Ok(Batch {
+            to: self.head(),
+            deltas: apply.drain(),
+            bytes,
+        })
+    }
+}
+
+/// The ledger takes its batches in order, so it can only agree.
+fn commit(ledger: &mut Ledger, to: Sequence, deltas: &Deltas) {
+    let from = ledger.cursor();
+    let verdict = ledger.commit(Commit { from, to, deltas });
+    if !matches!(verdict, Verdict::Applied(_) | Verdict::Duplicate(_)) {
+        tracing::error!(?verdict, %from, %to, "the ledger refused a batch");
+    }
+}
+
+/// The sequence before the first segment that may hold ids of the window.
+fn window_start(segments: &Segments, config: &ApplyConfig) -> Sequence {
+    let since = clock::unix_ms().saturating_sub(config.window_ms);
+    let list = segments.list();
+    let too_old = list.iter().skip(1).take_while(|next| next.created_ms < since).count();
+    list.get(too_old)
+        .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)))
+}
+
+fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
+    match read(frame) {
+        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
+        Payload::Visit(visit) => {
+            apply.visit(keyed(visit));
+        }
+        Payload::Advance | Payload::Unknown => {}
+    }
+}
+
+fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
+    match read(frame) {
+        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
+        Payload::Visit(visit) => {
+            let step = apply.visit(keyed(visit));
+            let answer = answer(step, visit, apply, shared);
+            shared.answers.give(frame.sequence, answer);
+        }
+        Payload::Advance | Payload::Unknown => {}
+    }
+}
+
+fn answer(step: Step, visit: Visit<'_>, apply: &mut Apply, shared: &Shared) -> Answer {
+    match step {
+        Step::Counted => {
+            let total = raise(shared, visit.site, visit.country);
+            apply.remember(keyed(visit), total);
+            shared.metrics.visits.kept.inc();
+            Answer {
+                country: visit.country,
+                total,
+            }
+        }
+        Step::Duplicate(first) => {
+            shared.metrics.visits.duplicates.inc();
+            let total = first.total.unwrap_or_else(|| shared.totals.total(first.country));
+            Answer {
+                country: first.country,
+                total,
+            }
+        }
+    }
+}
+
+/// Raises the totals that answers name; they are those of the default site.
+fn raise(shared: &Shared, site: SiteId, country: Country) -> u64 {
+    if !site.is_default() {
+        return 0;
+    }
+    shared.totals.raise_own(country, 1) + 1 + shared.totals.foreign(country)
+}
+
+fn read(frame: Frame<'_>) -> Payload<'_> {
+    Payload::read(frame.kind, frame.payload).unwrap_or_else(|| {
+        tracing::error!(sequence = %frame.sequence, kind = frame.kind, "a frame's payload is malformed: it counts nothing");
+        Payload::Unknown
+    })
+}
+
+const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
+    KeyedVisit {
+        site: visit.site,
+        time_ms: visit.time_ms,
+        country: visit.country,
+        id: visit.id,
+    }
+}

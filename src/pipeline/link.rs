@@ -1,0 +1,264 @@
+//! The link to Redis: claims this directory's part, finds out what Redis holds, sends what it lacks, asks what the
+//! other gateways have counted.
+//!
+//! Whatever happens to a call, the sequence that Redis names next decides whether it was applied.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Shared;
+use super::backlog::Backlog;
+use super::core::{Core, RefoldError};
+use crate::clock;
+use crate::config::CountersConfig;
+use crate::counters::{Backoff, Commit, CountersError, RedisCounters, RedisReader, Totals, Verdict};
+use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::journal::{Draft, payload};
+
+const VISITS: CounterHash = CounterHash {
+    site: SiteId::DEFAULT,
+    family: Family::Visits,
+};
+
+/// Why a spell of service ended.
+#[derive(Debug, thiserror::Error)]
+enum Interruption {
+    #[error(transparent)]
+    Redis(#[from] CountersError),
+    #[error(transparent)]
+    Refold(#[from] RefoldError),
+    #[error("Redis refused a batch: {0}")]
+    Bad(String),
+}
+
+/// One gateway's link.
+pub struct Link {
+    shared: Arc<Shared>,
+    core: Rc<RefCell<Core>>,
+    redis: RedisCounters,
+    reader: RedisReader,
+    config: CountersConfig,
+    /// The first sequence of this start; what Redis holds at the first contact cannot be from it.
+    boot: Sequence,
+    met: bool,
+}
+
+impl Link {
+    /// A link that is not up yet.
+    pub fn new(
+        (shared, core): (Arc<Shared>, Rc<RefCell<Core>>),
+        (redis, reader): (RedisCounters, RedisReader),
+        boot: Sequence,
+    ) -> Self {
+        let config = shared.config.counters.clone();
+        Self {
+            shared,
+            core,
+            redis,
+            reader,
+            config,
+            boot,
+            met: false,
+        }
+    }
+
+    /// Serves until the gateway is fenced or stops.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::new(self.config.reconnect_ms_max);
+        loop {
+            let Err(interruption) = self.serve(&mut backoff).await else {
+                return;
+            };
+            self.shared.status.set_counters_up(false, &self.shared.metrics);
+            self.shared.metrics.counters.failures.inc();
+            tracing::warn!(%interruption, "the link to Redis is down; visits are kept in the journal");
+            match interruption {
+                Interruption::Redis(CountersError::Fenced) => return self.shared.status.set_fenced(),
+                Interruption::Redis(CountersError::Unsuitable(reason)) => {
+                    self.shared.status.set_halted(Some(reason.into()));
+                }
+                Interruption::Bad(reason) => self.shared.status.set_halted(Some(reason)),
+                Interruption::Refold(error) => self.shared.status.set_halted(Some(error.to_string())),
+                Interruption::Redis(CountersError::Unavailable(_)) => {}
+            }
+            sleep(backoff.pause()).await;
+        }
+    }
+
+    /// One spell of service; ends well only when the gateway stops.
+    async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Interruption> {
+        let held = self.redis.connect().await?;
+        self.reconcile(held)?;
+        self.met = true;
+        self.ask().await?;
+        backoff.reset();
+        self.shared.status.set_counters_up(true, &self.shared.metrics);
+        self.shared.status.set_halted(None);
+        tracing::info!(held = %held.unwrap_or_default(), "Redis answers");
+        self.attend().await
+    }
+
+    /// Sends and asks, each in its time.
+    async fn attend(&mut self) -> Result<(), Interruption> {
+        let ask_every = clock::ms((self.shared.config.http.report_age_ms_max / 2).max(1));
+        let flush_every = clock::ms(self.config.flush_ms.max(1));
+        let mut ask_at = Instant::now() + ask_every;
+        loop {
+            let stopping = self.shared.is_stopping();
+            self.send().await?;
+            if stopping
+                && self
+                    .core
+                    .borrow()
+                    .backlog
+                    .as_ref()
+                    .is_none_or(|backlog| backlog.bytes() == 0)
+            {
+                return Ok(());
+            }
+            if Instant::now() >= ask_at {
+                self.ask().await?;
+                ask_at = Instant::now() + ask_every;
+            }
+            tokio::select! {
+                () = sleep(flush_every) => {}
+                () = sleep_until(ask_at) => {}
+                () = self.shared.send_now.notified() => {}
+            }
+        }
+    }
+
+    /// Sends what gathered, if anything did.
+    async fn send(&mut self) -> Result<(), Interruption> {
+        let mut core = self.core.borrow_mut();
+        let Some(backlog) = core.backlog.as_mut() else {
+            return Ok(());
+        };
+        let (from, batch) = (backlog.held(), backlog.send());
+        drop(core);
+        let Some(batch) = batch else { return Ok(()) };
+        let verdict = if from == Sequence::ZERO {
+            self.redis.contribute(batch.to, &batch.deltas).await?
+        } else {
+            self.redis
+                .commit(Commit {
+                    from,
+                    to: batch.to,
+                    deltas: &batch.deltas,
+                })
+                .await?
+        };
+        self.shared.metrics.counters.commits.inc();
+        match verdict {
+            Verdict::Applied(totals) => self.arrived(batch.to, &totals),
+            Verdict::Duplicate(held) | Verdict::Gap(held) => self.reconcile(Some(held))?,
+            Verdict::Lost => self.reconcile(None)?,
+            Verdict::Fenced => return Err(CountersError::Fenced.into()),
+            Verdict::Bad(reason) => return Err(Interruption::Bad(reason.to_string())),
+        }
+        Ok(())
+    }
+
+    fn arrived(&self, to: Sequence, totals: &Totals) {
+        let mut core = self.core.borrow_mut();
+        if let Some(backlog) = core.backlog.as_mut() {
+            self.shared.log.shrink_spool(backlog.arrived());
+        }
+        self.shared.applied.send_replace(to);
+        self.shared.metrics.counters.applied_sequence.set(to.0);
+        for (hash, fields) in totals.iter() {
+            if *hash == VISITS {
+                self.observe(&core, fields.iter().map(|(field, total)| (field.as_ref(), *total)));
+            }
+        }
+        self.shared.totals.told();
+    }
+
+    /// Asks for all totals, in one reply with the sequence Redis holds of us.
+    async fn ask(&mut self) -> Result<(), Interruption> {
+        let (held, fields) = self.reader.read_totals(&VISITS).await?;
+        let core = self.core.borrow();
+        let placed = core.backlog.as_ref().map(Backlog::held).unwrap_or_default();
+        if held.unwrap_or_default() != placed {
+            let told = format!("Redis holds {} of this gateway, not {placed}", held.unwrap_or_default());
+            return Err(CountersError::Unavailable(told.into()).into());
+        }
+        self.observe(&core, fields.iter().map(|(field, total)| (field.as_ref(), *total)));
+        self.shared.totals.told();
+        Ok(())
+    }
+
+    /// What others have counted is what Redis says, less what it holds of us.
+    fn observe<'a>(&self, core: &Core, fields: impl Iterator<Item = (&'a str, u64)>) {
+        let own = core.ledger.totals(&VISITS);
+        for (field, total) in fields {
+            let Some(country) = Country::parse(field.as_bytes()) else {
+                continue;
+            };
+            let lacking = core
+                .backlog
+                .as_ref()
+                .map_or(0, |backlog| backlog.lacking(&VISITS, field));
+            let contributed = own.get(field).copied().unwrap_or_default().saturating_sub(lacking);
+            self.shared
+                .totals
+                .set_foreign(country, total.saturating_sub(contributed));
+        }
+    }
+
+    /// Takes up from what Redis says it holds of us; `None`: nothing.
+    fn reconcile(&mut self, held: Option<Sequence>) -> Result<(), RefoldError> {
+        let metrics = &self.shared.metrics.counters;
+        let mut core = self.core.borrow_mut();
+        let Some(held) = held else {
+            if core.head() > Sequence::ZERO {
+                metrics.losses.inc();
+                tracing::warn!("Redis holds nothing of this gateway: its whole contribution is sent");
+            }
+            let whole = core.whole();
+            core.place(Sequence::ZERO, whole, &self.shared);
+            return Ok(());
+        };
+        if let Some(backlog) = core.backlog.as_mut() {
+            if backlog.sent_to() == Some(held) {
+                metrics.duplicates.inc();
+                let bytes = backlog.arrived();
+                self.shared.log.shrink_spool(bytes);
+                self.shared.applied.send_replace(held);
+                return Ok(());
+            }
+            if backlog.held() == held {
+                backlog.take_back();
+                return Ok(());
+            }
+            metrics.gaps.inc();
+            tracing::warn!(%held, expected = %backlog.held(), "Redis went back in time: the journal is folded anew");
+        }
+        if held >= self.boot && !self.met {
+            return self.take_up_ahead(&mut core, held);
+        }
+        let lacking = core.refold(held)?;
+        core.place(held, lacking, &self.shared);
+        Ok(())
+    }
+
+    /// Redis holds more of this directory than its journal: the directory was restored from an older copy. All that
+    /// the copy has is in Redis; what was kept since this start is not, and goes on above what Redis holds.
+    fn take_up_ahead(&self, core: &mut Core, held: Sequence) -> Result<(), RefoldError> {
+        tracing::warn!(%held, "Redis is ahead of this journal: was the data directory restored? Counting goes on above");
+        let kept_since = core.refold(Sequence(self.boot.0 - 1))?;
+        self.shared.log.skip_past(held);
+        core.place(held, kept_since, &self.shared);
+        let advance = Draft {
+            kind: payload::ADVANCE,
+            payload: &[],
+        };
+        if let Err(refusal) = self.shared.log.submit(&[advance], |_| {}) {
+            tracing::warn!(%refusal, "the journal took no advance; the next visit brings it");
+        }
+        Ok(())
+    }
+}

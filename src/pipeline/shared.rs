@@ -1,0 +1,129 @@
+//! What the workers, the applier and the health answers of one gateway share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::answers::Answers;
+use super::status::Status;
+use super::totals::Totals;
+use crate::clock;
+use crate::config::{Config, Durability};
+use crate::event::Sequence;
+use crate::journal::{Log, Refusal};
+use crate::metrics::Metrics;
+use crate::outcome::{REASONS, Reason};
+
+/// The shared parts of one gateway's pipeline.
+pub struct Shared {
+    /// The configuration.
+    pub config: Config,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+    /// The log.
+    pub log: Arc<Log>,
+    /// What answers name.
+    pub totals: Totals,
+    /// The counters' side.
+    pub status: Status,
+    pub(super) answers: Answers,
+    /// The last sequence that the counters hold.
+    pub(super) applied: watch::Sender<Sequence>,
+    /// Someone waits for apply.
+    pub(super) hurry: Notify,
+    /// Someone waits for the counters.
+    pub(super) send_now: Notify,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config, metrics: Arc<Metrics>, log: Arc<Log>) -> Self {
+        let embedded = config.counters.redis_url.is_none();
+        Self {
+            totals: if embedded { Totals::alone() } else { Totals::shared() },
+            config,
+            metrics,
+            log,
+            status: Status::default(),
+            answers: Answers::default(),
+            applied: watch::Sender::new(Sequence::ZERO),
+            hurry: Notify::new(),
+            send_now: Notify::new(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the counters are those in the data directory.
+    pub fn is_embedded(&self) -> bool {
+        self.config.counters.redis_url.is_none()
+    }
+
+    /// Whether the pipeline is being stopped.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.hurry.notify_one();
+        self.send_now.notify_one();
+    }
+
+    /// Refuses what a fenced gateway must not take.
+    pub(super) fn refuse_if_closed(&self) -> Result<(), Reason> {
+        if self.status.is_fenced() {
+            Err(Reason::Fenced)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The public reason of a refusal of the log.
+    pub(super) fn reason(&self, refusal: Refusal) -> Reason {
+        match refusal {
+            Refusal::Overloaded => Reason::Overloaded,
+            Refusal::SpoolFull => Reason::SpoolFull,
+            Refusal::Failing => Reason::JournalFailing,
+            Refusal::DurabilityUnknown => Reason::DurabilityUnknown,
+            Refusal::Sealed if self.log.is_sealed() => Reason::JournalFailing,
+            Refusal::Sealed => Reason::Draining,
+        }
+    }
+
+    /// Notes visits that were not kept.
+    pub fn count_refused(&self, reason: Reason, visits: u64) {
+        let place = REASONS.iter().position(|row| row.reason == reason);
+        if let Some(counter) = place.and_then(|place| self.metrics.visits.refused.get(place)) {
+            counter.inc_by(visits);
+        }
+    }
+
+    /// Whether answers wait until the counters have the visit.
+    pub(super) fn waits_for_counters(&self) -> bool {
+        self.config.journal.durability == Durability::Applied
+    }
+
+    /// How far the log alone keeps a visit.
+    pub(super) fn kept_by_log(&self) -> Durability {
+        match self.config.journal.durability {
+            Durability::Os => Durability::Os,
+            Durability::Disk | Durability::Applied => Durability::Disk,
+        }
+    }
+
+    /// Waits until the counters hold a frame, as long as the configuration allows; says how far the frame is kept.
+    pub(super) async fn settle(&self, sequence: Sequence) -> Durability {
+        if !self.waits_for_counters() || !self.status.is_counters_up() {
+            return self.kept_by_log();
+        }
+        self.hurry.notify_one();
+        let mut applied = self.applied.subscribe();
+        let wait = clock::ms(self.config.journal.applied_wait_ms);
+        match timeout(wait, applied.wait_for(|held| *held >= sequence)).await {
+            Ok(Ok(_)) => Durability::Applied,
+            Ok(Err(_)) | Err(_) => self.kept_by_log(),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What `/readyz` tells: which parts serve, and what stands in the way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::metrics::Metrics;
+
+/// The state of the counters' side, written by the link and read by the health answers.
+#[derive(Debug, Default)]
+pub struct Status {
+    counters_up: AtomicBool,
+    fenced: AtomicBool,
+    evicting: AtomicBool,
+    halted: Mutex<Option<String>>,
+}
+
+impl Status {
+    /// Whether the counters answer.
+    pub fn is_counters_up(&self) -> bool {
+        self.counters_up.load(Ordering::Acquire)
+    }
+
+    /// Whether another process has taken over this directory's identity.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Acquire)
+    }
+
+    /// Whether Redis may evict counters, against the configuration.
+    pub fn is_evicting(&self) -> bool {
+        self.evicting.load(Ordering::Acquire)
+    }
+
+    /// Why nothing is counted until someone mends it.
+    pub fn halted(&self) -> Option<String> {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_counters_up(&self, up: bool, metrics: &Metrics) {
+        self.counters_up.store(up, Ordering::Release);
+        metrics.counters.up.set(i64::from(up));
+    }
+
+    pub(super) fn set_fenced(&self) {
+        self.fenced.store(true, Ordering::Release);
+    }
+
+    pub(super) fn set_evicting(&self, evicting: bool) {
+        self.evicting.store(evicting, Ordering::Release);
+    }
+
+    pub(super) fn set_halted(&self, reason: Option<String>) {
+        *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+}

@@ -1,0 +1,160 @@
+//! The totals that answers name: what this gateway has kept, and what the others have counted.
+//!
+//! `total = own + foreign`. `own` rises after the write that the mode answers on, so a client reads its own visits and
+//! no number is given twice; `foreign` is Redis' total less what this directory had contributed at that sequence.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::clock;
+use crate::event::{COUNTRIES, Country};
+
+/// A reply older than this no longer makes totals current, in milliseconds.
+const CURRENT_MS: u64 = 1_000;
+/// No reply yet.
+const NEVER: u64 = u64::MAX;
+
+/// Totals by country of the default site, shared by all workers.
+#[derive(Debug)]
+pub struct Totals {
+    own: Box<[AtomicU64]>,
+    foreign: Box<[AtomicU64]>,
+    /// Rises with every change of `own` or `foreign`.
+    version: AtomicU64,
+    view: View,
+}
+
+/// How fresh the view of others' counts is.
+#[derive(Debug)]
+enum View {
+    /// There are no others.
+    Alone,
+    /// When Redis last told, in milliseconds since `begun`; [`NEVER`] before the first time.
+    Shared { begun: Instant, told_ms: AtomicU64 },
+}
+
+impl Totals {
+    /// Totals of a gateway whose counters are embedded.
+    pub fn alone() -> Self {
+        Self::with_view(View::Alone)
+    }
+
+    /// Totals of a gateway that shares a Redis.
+    pub fn shared() -> Self {
+        Self::with_view(View::Shared {
+            begun: clock::now(),
+            told_ms: AtomicU64::new(NEVER),
+        })
+    }
+
+    fn with_view(view: View) -> Self {
+        let zeros = || (0..COUNTRIES).map(|_| AtomicU64::new(0)).collect();
+        Self {
+            own: zeros(),
+            foreign: zeros(),
+            version: AtomicU64::new(0),
+            view,
+        }
+    }
+
+    /// Raises a country's own count by visits that are kept, and returns the count before.
+    pub fn raise_own(&self, country: Country, visits: u64) -> u64 {
+        let before = cell(&self.own, country).fetch_add(visits, Ordering::AcqRel);
+        self.version.fetch_add(1, Ordering::Release);
+        before
+    }
+
+    /// What the other gateways have counted for a country.
+    pub fn foreign(&self, country: Country) -> u64 {
+        cell(&self.foreign, country).load(Ordering::Acquire)
+    }
+
+    /// A country's total.
+    pub fn total(&self, country: Country) -> u64 {
+        cell(&self.own, country).load(Ordering::Acquire) + self.foreign(country)
+    }
+
+    /// Takes over what the others have counted for a country.
+    pub fn set_foreign(&self, country: Country, visits: u64) {
+        if cell(&self.foreign, country).swap(visits, Ordering::AcqRel) != visits {
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Notes that Redis has just told.
+    pub fn told(&self) {
+        if let View::Shared { begun, told_ms } = &self.view {
+            told_ms.store(elapsed_ms(*begun), Ordering::Release);
+        }
+    }
+
+    /// Changes whenever a total does.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Whether the others' counts are at most a second old.
+    pub fn is_current(&self) -> bool {
+        match &self.view {
+            View::Alone => true,
+            View::Shared { begun, told_ms } => {
+                let told = told_ms.load(Ordering::Acquire);
+                told != NEVER && elapsed_ms(*begun).saturating_sub(told) <= CURRENT_MS
+            }
+        }
+    }
+
+    /// Whether the others' counts have been known at all since the start.
+    pub fn is_known(&self) -> bool {
+        match &self.view {
+            View::Alone => true,
+            View::Shared { told_ms, .. } => told_ms.load(Ordering::Acquire) != NEVER,
+        }
+    }
+
+    /// Every country that has visits, alphabetically.
+    pub fn all(&self) -> impl Iterator<Item = (Country, u64)> {
+        (0..COUNTRIES)
+            .filter_map(Country::from_index)
+            .map(|country| (country, self.total(country)))
+            .filter(|&(_, total)| total > 0)
+    }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(NEVER - 1)
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a Country's index is below COUNTRIES, the length of both slices"
+)]
+fn cell(cells: &[AtomicU64], country: Country) -> &AtomicU64 {
+    &cells[country.index()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_total_is_own_plus_foreign_and_every_change_is_noticed() {
+        let totals = Totals::shared();
+        let gb = Country::parse(b"gb").unwrap();
+        let version = totals.version();
+        assert_eq!(totals.raise_own(gb, 2), 0);
+        totals.set_foreign(gb, 40);
+        assert_eq!(totals.total(gb), 42);
+        assert!(totals.version() >= version + 2);
+        assert_eq!(totals.all().collect::<Vec<_>>(), [(gb, 42)]);
+    }
+
+    #[test]
+    fn a_shared_view_is_unknown_until_redis_tells() {
+        let totals = Totals::shared();
+        assert!(!totals.is_known() && !totals.is_current());
+        totals.told();
+        assert!(totals.is_known() && totals.is_current());
+        assert!(Totals::alone().is_current());
+    }
+}

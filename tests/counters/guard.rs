@@ -1,0 +1,196 @@
+//! What the guard in Redis keeps out: other claims, old commits, counters that are not numbers.
+
+use footfall::counters::{BadReason, CountersError, Fault, Verdict};
+use footfall::event::{Deltas, Sequence};
+
+use crate::server::{Engine, RedisServer};
+use crate::{
+    EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, unavailable, visit,
+};
+
+/// The guard's field of the gateway in these tests.
+const ID: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
+
+fn bad(key: &str, field: &str, fault: Fault) -> Verdict {
+    Verdict::Bad(BadReason {
+        key: key.into(),
+        field: field.into(),
+        fault,
+    })
+}
+
+#[tokio::test]
+async fn what_is_in_redis_can_be_read_by_a_person() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut counters = connected(&server, IDENTITY).await;
+    visit(&mut counters, 1).await;
+    assert_eq!(server.cli(&["HGETALL", "ff:{0}:visits"]), "gb\n1");
+    assert_eq!(server.cli(&["HGET", "ff:{0}:guard", ID]), "1");
+    assert_eq!(server.cli(&["HGETALL", "ff:meta"]), "format\n1\npartitions\n1");
+}
+
+#[tokio::test]
+async fn the_second_claim_of_an_identity_fences_the_first_for_good() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let mut first = connected(&server, IDENTITY).await;
+        visit(&mut first, 1).await;
+        let mut second = counters_at(&server.url(), IDENTITY);
+        assert_eq!(second.connect().await, Ok(Some(Sequence(1))));
+        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Fenced));
+        assert_eq!(first.connect().await, Err(CountersError::Fenced));
+        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Err(CountersError::Fenced));
+        visit(&mut second, 2).await;
+        assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "2");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_lost_its_connection_meanwhile_is_fenced_when_it_comes_back() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut first = connected(&server, IDENTITY).await;
+    let mut second = connected(&server, IDENTITY).await;
+    visit(&mut second, 1).await;
+    assert_eq!(first.connect().await, Err(CountersError::Fenced));
+    visit(&mut second, 2).await;
+}
+
+#[tokio::test]
+async fn two_gateways_of_different_identities_add_up() {
+    let server = RedisServer::start(Engine::Valkey);
+    let mut one = connected(&server, IDENTITY).await;
+    let mut other = connected(&server, OTHER).await;
+    for sequence in 1..=20 {
+        visit(&mut one, sequence).await;
+        visit(&mut other, sequence).await;
+    }
+    assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "40");
+}
+
+#[tokio::test]
+async fn a_late_commit_of_an_earlier_claim_of_ours_is_not_applied() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut counters = connected(&server, IDENTITY).await;
+    visit(&mut counters, 1).await;
+    let nonce = server.cli(&["HGET", "ff:{0}:guard", &format!("{ID}:nonce")]);
+    counters.connect().await.unwrap();
+    let before = everything(&server);
+    assert!(before.contains(&format!("{ID}:epoch 2")), "{before}");
+    // What the first connection would send now: the same nonce, the epoch before.
+    let script = include_str!("../../src/counters/lua/apply.lua");
+    let keys = ["EVAL", script, "2", "ff:{0}:guard", "ff:{0}:visits"];
+    let late = [ID, "1", &nonce, "1", "2", "next", "1", "gb", "1"];
+    assert_eq!(server.cli(&[&keys[..], &late[..]].concat()), "STALE");
+    assert_eq!(everything(&server), before);
+    visit(&mut counters, 2).await;
+}
+
+#[tokio::test]
+async fn a_claim_of_ours_whose_reply_was_lost_does_not_fence_us() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut counters = connected(&server, IDENTITY).await;
+    visit(&mut counters, 1).await;
+    // As if a claim had run whose reply never came: our nonce, an epoch we know nothing of.
+    server.cli(&["HINCRBY", "ff:{0}:guard", &format!("{ID}:epoch"), "1"]);
+    unavailable(counters.commit(commit(1, 2, &gb(1))).await);
+    assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+    visit(&mut counters, 2).await;
+}
+
+#[tokio::test]
+async fn a_counter_of_the_wrong_kind_is_bad_and_nothing_is_written() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let mut counters = connected(&server, IDENTITY).await;
+        let changes = deltas(&[(EVENTS, "visit", 1), (VISITS, "gb", 1)]);
+        for (value, fault) in [
+            ("many", Fault::Number),
+            ("-1", Fault::Number),
+            ("1.5", Fault::Number),
+            ("1e3", Fault::Number),
+            ("", Fault::Number),
+            ("99999999999999999999", Fault::Limit),
+        ] {
+            server.cli(&["HSET", "ff:{0}:visits", "gb", value]);
+            let before = everything(&server);
+            let verdict = counters.commit(commit(0, 1, &changes)).await.unwrap();
+            assert_eq!(verdict, bad("ff:{0}:visits", "gb", fault), "{value:?}");
+            assert_eq!(everything(&server), before);
+        }
+        server.cli(&["DEL", "ff:{0}:visits"]);
+        server.cli(&["SET", "ff:{0}:visits", "12"]);
+        let before = everything(&server);
+        let verdict = counters.commit(commit(0, 1, &changes)).await.unwrap();
+        assert_eq!(verdict, bad("ff:{0}:visits", "", Fault::Type));
+        assert_eq!(everything(&server), before);
+        server.cli(&["DEL", "ff:{0}:visits"]);
+        visit(&mut counters, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_is_no_guard_is_bad() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut counters = connected(&server, IDENTITY).await;
+    visit(&mut counters, 1).await;
+    server.cli(&["HSET", "ff:{0}:guard", ID, "one"]);
+    let verdict = counters.commit(commit(1, 2, &gb(1))).await.unwrap();
+    assert_eq!(verdict, bad("ff:{0}:guard", ID, Fault::Number));
+    server.cli(&["SET", "ff:{0}:guard", "one"]);
+    let verdict = counters.commit(commit(1, 2, &gb(1))).await.unwrap();
+    assert_eq!(verdict, bad("ff:{0}:guard", "", Fault::Type));
+}
+
+#[tokio::test]
+async fn keys_of_another_format_or_number_of_partitions_are_refused() {
+    let server = RedisServer::start(Engine::Redis);
+    connected(&server, IDENTITY).await;
+    for (field, value) in [("partitions", "256"), ("format", "2")] {
+        server.cli(&["HSET", "ff:meta", field, value]);
+        let before = everything(&server);
+        let Err(CountersError::Unsuitable(text)) = counters_at(&server.url(), IDENTITY).connect().await else {
+            panic!("{field}");
+        };
+        assert!(text.contains(field) && text.contains(value), "{text}");
+        assert_eq!(everything(&server), before);
+        server.cli(&["HSET", "ff:meta", field, "1"]);
+    }
+}
+
+/// How often each command ran since the last reset.
+fn calls(server: &RedisServer, command: &str) -> u64 {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let line = stats
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_commit_of_every_country_and_as_many_events_is_one_call_of_six_commands() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let mut counters = connected(&server, IDENTITY).await;
+        visit(&mut counters, 1).await;
+        let mut changes = Deltas::default();
+        for number in 0..249 {
+            changes.add(VISITS, &format!("{number}"), 1);
+            changes.add(EVENTS, &format!("{number}"), 1);
+        }
+        server.cli(&["CONFIG", "RESETSTAT"]);
+        let verdict = counters.commit(commit(1, 250, &changes)).await.unwrap();
+        assert!(matches!(verdict, Verdict::Applied(_)));
+        let counts = [
+            "evalsha",
+            "hmget",
+            "hset",
+            "hkeys",
+            "exists",
+            "eval",
+            "hincrby",
+            "script|load",
+        ]
+        .map(|command| calls(&server, command));
+        assert_eq!(counts, [1, 3, 3, 0, 0, 0, 0, 0]);
+    }
+}
