@@ -1,5 +1,16 @@
 //! The binary: reads the command line and runs a verb.
 
+// The same as in lib.rs: errors are values, one clock, a bound on every queue.
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::disallowed_methods
+)]
+
 mod serve;
 
 use std::io::{self, Write};
@@ -24,7 +35,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Verb::CheckConfig => check_config(&line.sources(), &mut out, &mut err)?,
         Verb::Reference { check, dir } => write_reference(check, &dir, &mut out, &mut err)?,
         Verb::Serve => with_config(&line.sources(), serve::serve)?,
-        Verb::Verify => with_config(&line.sources(), serve::verify)?,
+        Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded))?,
     };
     Ok(code.into())
 }

@@ -109,7 +109,6 @@ fn admin_edge(config: &Config) -> footfall::config::EdgeConfig {
 }
 
 /// Says on standard output where the gateway listens.
-#[expect(clippy::significant_drop_tightening, reason = "the lines belong together")]
 fn announce(public: &[SocketAddr], admin: &[SocketAddr]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for address in public {
@@ -176,7 +175,7 @@ fn every(milliseconds: u64) -> Interval {
 ///
 /// # Errors
 /// When the directory or Redis cannot be read.
-pub fn verify(loaded: Loaded) -> anyhow::Result<u8> {
+pub fn verify(loaded: &Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let good = runtime.block_on(footfall::pipeline::verify(&loaded.config, &mut io::stdout()))?;
     Ok(u8::from(!good))

@@ -63,7 +63,7 @@ fn two_gateways_on_one_server_agree() {
         let mut stage = backend.stage();
         let (one, two) = (stage.settings.start(), stage.settings.elsewhere().start());
         let loads = [&one, &two].map(|gateway| Load::new(gateway.address(), 8).requests(50).start());
-        let histories = loads.map(|load| load.join());
+        let histories = loads.map(support::load::Running::join);
         let mut sum = Report::default();
         for history in &histories {
             history.check_all_kept();
@@ -114,7 +114,10 @@ fn a_server_that_was_killed_and_lost_everything_gets_the_totals_again() {
         history.check_all_kept();
         wait_for_visits(stage.server(), &history.kept());
         history.check(&gateway.report());
-        assert!(metric(&gateway, "footfall_counters_losses_total") > 0, "nothing was lost");
+        assert!(
+            metric(&gateway, "footfall_counters_losses_total") > 0,
+            "nothing was lost"
+        );
     }
 }
 

@@ -109,7 +109,7 @@ fn a_torn_last_frame_is_cut_and_the_rest_survives() {
         assert!(
             frames
                 .iter()
-                .all(|(sequence, payload)| payload[0] as u64 + 1 == sequence.0)
+                .all(|(sequence, payload)| u64::from(payload[0]) + 1 == sequence.0)
         );
     }
 }

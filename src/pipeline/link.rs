@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Shared;
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Batch};
 use super::core::{Core, RefoldError};
 use crate::clock;
 use crate::config::CountersConfig;
@@ -154,13 +154,9 @@ impl Link {
 
     /// Sends what gathered, if anything did.
     async fn send(&mut self) -> Result<(), Interruption> {
-        let mut core = self.core.borrow_mut();
-        let Some(backlog) = core.backlog.as_mut() else {
+        let Some((from, batch)) = self.next_batch() else {
             return Ok(());
         };
-        let (from, batch) = (backlog.held(), backlog.send());
-        drop(core);
-        let Some(batch) = batch else { return Ok(()) };
         let verdict = if from == Sequence::ZERO {
             self.redis.contribute(batch.to, &batch.deltas).await?
         } else {
@@ -181,6 +177,12 @@ impl Link {
             Verdict::Bad(reason) => return Err(Interruption::Bad(reason.to_string())),
         }
         Ok(())
+    }
+
+    fn next_batch(&self) -> Option<(Sequence, Arc<Batch>)> {
+        let mut core = self.core.borrow_mut();
+        let backlog = core.backlog.as_mut()?;
+        Some((backlog.held(), backlog.send()?))
     }
 
     fn arrived(&self, to: Sequence, totals: &Totals) {

@@ -49,7 +49,7 @@ use self::core::Core;
 use crate::clock;
 use crate::config::Config;
 use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
-use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::event::{CounterHash, Country, Family, SiteId};
 use crate::journal::{Home, Journal, JournalError, RealDisk, Recovered};
 use crate::metrics::Metrics;
 
@@ -178,9 +178,5 @@ fn take_over_totals(shared: &Shared, ledger: &Ledger) {
         shared.status.set_counters_up(true, &shared.metrics);
         shared.applied.send_replace(ledger.cursor());
     }
-    shared
-        .metrics
-        .counters
-        .applied_sequence
-        .set(ledger.cursor().0.max(Sequence::ZERO.0));
+    shared.metrics.counters.applied_sequence.set(ledger.cursor().0);
 }
