@@ -39,6 +39,8 @@ pub struct EdgeMetrics {
     pub refused: Counter,
     /// Connections closed because a deadline passed.
     pub expired: Counter,
+    /// Connections closed because a PROXY header was missing or broken.
+    pub unproxied: Counter,
 }
 
 /// Visits; `received` equals the sum of all outcomes.
@@ -173,6 +175,11 @@ impl EdgeMetrics {
             "expired_connections",
             "Connections closed because a deadline passed",
             self.expired.clone(),
+        );
+        registry.register(
+            "unproxied_connections",
+            "Connections closed because a PROXY header was missing or broken",
+            self.unproxied.clone(),
         );
     }
 }
