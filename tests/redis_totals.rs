@@ -4,7 +4,10 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, says why, and looks at the clock itself"
 )]
 
 mod support;
@@ -12,7 +15,7 @@ mod support;
 use support::backend::{Backend, visits_in};
 use support::gateway::Gateway;
 use support::history::{Fate, History};
-use support::load::Load;
+use support::load::{Load, Running};
 use support::process::free_port;
 use support::redis::RedisServer;
 use support::report::{Report, metric};
@@ -63,7 +66,7 @@ fn two_gateways_on_one_server_agree() {
         let mut stage = backend.stage();
         let (one, two) = (stage.settings.start(), stage.settings.elsewhere().start());
         let loads = [&one, &two].map(|gateway| Load::new(gateway.address(), 8).requests(50).start());
-        let histories = loads.map(support::load::Running::join);
+        let histories = loads.map(Running::join);
         let mut sum = Report::default();
         for history in &histories {
             history.check_all_kept();

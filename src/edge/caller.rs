@@ -53,7 +53,9 @@ impl<H: Handler> Caller<H> {
         async move {
             let mut response = answer.await;
             if may_end && roster.is_finishing() {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response.map(|body| Watched::new(body, in_flight)))
         }

@@ -107,7 +107,11 @@ impl Edge {
         let open = metrics.edge.connections.clone();
         let shared = Shared {
             config: Arc::new(config.clone()),
-            caps: Arc::new(Caps::new(open, config.connections_max, config.connections_per_address_max)),
+            caps: Arc::new(Caps::new(
+                open,
+                config.connections_max,
+                config.connections_per_address_max,
+            )),
             metrics,
             drain: drain.clone(),
         };

@@ -43,6 +43,7 @@ impl Settings {
     }
 
     /// Sets a variable of the environment.
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and texts read best as they are")]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self.variables.push((name.to_owned(), value.to_string()));
