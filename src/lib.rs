@@ -1,5 +1,19 @@
 //! Footfall: a high-throughput, lossless ingestion gateway for web and e-commerce events.
 
+// Lints of the product alone; what holds for tests too stands in Cargo.toml.
+#![warn(
+    // A panic in a worker ends every connection it serves: errors are values.
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    // The gateway speaks through its log, and verbs write to what they are given.
+    clippy::print_stderr,
+    clippy::print_stdout,
+    // One clock, and a bound on every queue: clippy.toml.
+    clippy::disallowed_methods
+)]
+
 pub mod clock;
 pub mod config;
 pub mod event;

@@ -1,18 +1,55 @@
 //! The binary: reads the command line and runs a verb.
 
-use std::io;
+// The same as in lib.rs: errors are values, one clock, a bound on every queue.
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::disallowed_methods
+)]
+
+mod serve;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use footfall::command_line::{CommandLine, Verb, check_config, write_reference};
+use footfall::config::{Config, Loaded, Sources};
+use footfall::log;
+
+/// Cross-thread frees are rare here: a request's buffers live and die on one worker.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The command line or the configuration is wrong.
+const WRONG: u8 = 2;
 
 fn main() -> anyhow::Result<ExitCode> {
     let line = CommandLine::parse();
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     let code = match line.verb() {
         Verb::CheckConfig => check_config(&line.sources(), &mut out, &mut err)?,
         Verb::Reference { check, dir } => write_reference(check, &dir, &mut out, &mut err)?,
-        Verb::Serve | Verb::Verify => anyhow::bail!("this verb has no room yet"),
+        Verb::Serve => with_config(&line.sources(), serve::serve)?,
+        Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded))?,
     };
     Ok(code.into())
+}
+
+/// Runs a verb with the configuration and the log in place.
+fn with_config(sources: &Sources, verb: impl FnOnce(Loaded) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+    match Config::load(sources) {
+        Ok(loaded) => {
+            log::start(&loaded.config.log)?;
+            verb(loaded)
+        }
+        Err(error) => {
+            writeln!(io::stderr(), "{error}")?;
+            Ok(WRONG)
+        }
+    }
 }

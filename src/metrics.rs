@@ -4,13 +4,16 @@
 
 use std::sync::atomic::AtomicU64;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::outcome::REASONS;
+use crate::outcome::{REASONS, Reason};
 
 /// Every figure of one gateway.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct EdgeMetrics {
     pub refused: Counter,
     /// Connections closed because a deadline passed.
     pub expired: Counter,
+    /// Connections closed because a PROXY header was missing or broken.
+    pub unproxied: Counter,
 }
 
 /// Visits; `received` equals the sum of all outcomes.
@@ -50,8 +55,7 @@ pub struct VisitMetrics {
     pub kept: Counter,
     /// Visits that were duplicates of a kept one.
     pub duplicates: Counter,
-    /// Visits not kept, by the place of their reason in [`REASONS`].
-    pub refused: [Counter; REASONS.len()],
+    refused: Refused,
 }
 
 /// The log.
@@ -99,13 +103,31 @@ pub struct LimitMetrics {
     pub addresses: Gauge,
 }
 
+/// A counter a reason, made at start so that counting needs no look-up by label.
+type Refused = [Counter; REASONS.len()];
+
+/// The label of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 impl Default for VisitMetrics {
     fn default() -> Self {
         Self {
             received: Counter::default(),
             kept: Counter::default(),
             duplicates: Counter::default(),
-            refused: std::array::from_fn(|_| Counter::default()),
+            refused: REASONS.each_ref().map(|_| Counter::default()),
+        }
+    }
+}
+
+impl VisitMetrics {
+    /// Notes visits that were not kept.
+    pub fn count_refused(&self, reason: Reason, visits: u64) {
+        if let Some(counter) = self.refused.get(reason as usize) {
+            counter.inc_by(visits);
         }
     }
 }
@@ -174,6 +196,11 @@ impl EdgeMetrics {
             "Connections closed because a deadline passed",
             self.expired.clone(),
         );
+        registry.register(
+            "unproxied_connections",
+            "Connections closed because a PROXY header was missing or broken",
+            self.unproxied.clone(),
+        );
     }
 }
 
@@ -186,14 +213,23 @@ impl VisitMetrics {
             "Visits that were duplicates of a kept one",
             self.duplicates.clone(),
         );
-        for (row, counter) in REASONS.iter().zip(&self.refused) {
-            let labels = [("reason".into(), row.code.into())].into_iter();
-            registry.sub_registry_with_labels(labels).register(
-                "refused",
-                "Visits not kept, by reason",
-                counter.clone(),
-            );
+        registry.register_collector(Box::new(RefusedCollector(self.refused.clone())));
+    }
+}
+
+/// Renders the counters of all reasons as one family.
+#[derive(Debug)]
+struct RefusedCollector(Refused);
+
+impl Collector for RefusedCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut family =
+            encoder.encode_descriptor("refused", "Visits not kept, by reason", None, MetricType::Counter)?;
+        for (row, counter) in REASONS.iter().zip(&self.0) {
+            let label = ReasonLabel { reason: row.code };
+            counter.encode(family.encode_family(&label)?)?;
         }
+        Ok(())
     }
 }
 

@@ -107,9 +107,9 @@ fn verify_finds_no_difference_in_a_stopped_data_directory() {
                 until_true("Redis to hold every visit", || visits_in(server) == history.kept());
             }
             if end == "stopped" {
-                gateway.stop()
+                gateway.stop();
             } else {
-                gateway.kill()
+                gateway.kill();
             }
             let output = stage.settings.run(&["verify"]);
             assert_eq!(output.status.code(), Some(0), "{backend:?} {end}: {}", text_of(&output));

@@ -20,7 +20,7 @@ const SPARE_ROOM: usize = 4;
 
 /// States by key, with a bound that is never passed, not even by racing threads.
 ///
-/// The hasher is seeded at random (SipHash), so that nobody can choose addresses that fall into one shard.
+/// The hasher is seeded at random (`SipHash`), so that nobody can choose addresses that fall into one shard.
 #[derive(Debug)]
 pub(super) struct BoundedStates {
     states: DashMap<AddressKey, InMemoryState, RandomState>,

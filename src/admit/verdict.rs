@@ -61,7 +61,7 @@ mod tests {
         let [ListEntry::Item(item)] = list.as_slice() else {
             panic!("one item expected, got {list:?}")
         };
-        assert_eq!(item.bare_item.as_string().map(|name| name.as_str()), Some("ip"));
+        assert_eq!(item.bare_item.as_string().map(sfv::StringRef::as_str), Some("ip"));
         let number = |key: &str| item.params.get(key).and_then(BareItem::as_integer).map(i64::from);
         assert_eq!((number("r"), number("t")), (Some(42), Some(18)));
     }

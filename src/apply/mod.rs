@@ -65,12 +65,11 @@ impl Apply {
 
     /// One visit, counted unless its id was.
     pub fn visit(&mut self, visit: KeyedVisit<'_>) -> Step {
-        match self.window.claim((visit.site, visit.id), visit.time_ms, visit.country) {
-            Some(first) => Step::Duplicate(first),
-            None => {
-                self.tally.visits(visit.site, std::iter::once((visit.country, 1)));
-                Step::Counted
-            }
+        if let Some(first) = self.window.claim((visit.site, visit.id), visit.time_ms, visit.country) {
+            Step::Duplicate(first)
+        } else {
+            self.tally.visits(visit.site, std::iter::once((visit.country, 1)));
+            Step::Counted
         }
     }
 

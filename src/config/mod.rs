@@ -19,6 +19,7 @@ mod problem;
 mod redis_url;
 mod report;
 mod setting;
+mod sources;
 mod variables;
 
 use schemars::JsonSchema;
@@ -29,9 +30,10 @@ pub use edge::EdgeConfig;
 pub use environment::names;
 pub use ignored::Ignored;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
-pub use load::{Changed, Flag, Loaded, Sources};
+pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
 pub use problem::{ConfigError, Problem};
+pub use sources::{Flag, Sources};
 
 /// Everything an operator can set; each room gets its own part.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]

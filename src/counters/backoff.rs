@@ -17,6 +17,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Pauses of at most so many milliseconds.
+    #[must_use]
     pub fn new(most_ms: u64) -> Self {
         Self {
             most_ms,

@@ -173,7 +173,7 @@ fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, Tally), Trouble>
     if tables == 0 {
         give_birth(&mut file, identity)?;
     }
-    let health: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let health: String = file.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if health != "ok" {
         return Err(damaged(path, &health));
     }

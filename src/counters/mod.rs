@@ -78,6 +78,7 @@ impl Totals {
     }
 
     /// A field's new total; `None` if the commit did not touch it.
+    #[must_use]
     pub fn get(&self, hash: &CounterHash, field: &str) -> Option<u64> {
         self.hashes.get(hash)?.get(field).copied()
     }

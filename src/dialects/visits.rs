@@ -1,7 +1,5 @@
 //! The visits dialect: `POST /api/v1/stats?countryCode=GB` → `201 {"gb":17}`, `GET /api/v1/stats` → `{"cy":1,"gb":17}`.
 
-use std::borrow::Cow;
-
 use crate::event::Country;
 use crate::outcome::Reason;
 
@@ -23,13 +21,13 @@ pub fn country(query: Option<&str>) -> Result<Country, Reason> {
     }
     let mut codes = form_urlencoded::parse(query).filter(|(name, _)| name.as_bytes() == PARAMETER);
     match (codes.next(), codes.next()) {
-        (Some((_, code)), None) if !code.is_empty() => parse_code(&code),
+        (Some((_, code)), None) if !code.is_empty() => parse(&code),
         (None, _) | (Some(_), None) => Err(Reason::CountryMissing),
         (Some(_), Some(_)) => Err(Reason::CountryInvalid),
     }
 }
 
-fn parse_code(code: &Cow<'_, str>) -> Result<Country, Reason> {
+fn parse(code: &str) -> Result<Country, Reason> {
     Country::parse(code.as_bytes()).ok_or(Reason::CountryInvalid)
 }
 

@@ -82,7 +82,7 @@ impl Visits {
     }
 
     fn noted<T>(&self, result: Result<T, Reason>) -> Result<T, Reason> {
-        result.inspect_err(|&reason| self.shared.count_refused(reason, 1))
+        result.inspect_err(|&reason| self.shared.metrics.visits.count_refused(reason, 1))
     }
 
     fn read(&self, asked: &HeaderMap) -> Result<Answer, Reason> {
@@ -109,7 +109,7 @@ impl Visits {
     ) -> Answer {
         let mut response = result.unwrap_or_else(|reason| {
             if counts && reason == Reason::RateLimited {
-                self.shared.count_refused(reason, 1);
+                self.shared.metrics.visits.count_refused(reason, 1);
             }
             refused(reason, &RequestId::of(asked, client.via_proxy))
         });

@@ -16,6 +16,8 @@ mod disk;
 mod fields;
 mod frame;
 mod home;
+#[cfg(test)]
+mod journal_tests;
 mod log;
 pub mod payload;
 mod reader;
@@ -23,6 +25,7 @@ mod recover;
 mod scan;
 mod segment;
 mod segments;
+mod survey;
 mod sync;
 
 use std::io;
@@ -38,6 +41,7 @@ pub use reader::Reader;
 pub use recover::Recovery;
 pub use segment::{Identity, SEGMENT_HEADER_BYTES};
 pub use segments::{Segment, Segments};
+pub use survey::{Survey, survey};
 
 use crate::config::JournalConfig;
 use crate::event::Sequence;

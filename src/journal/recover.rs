@@ -58,13 +58,12 @@ fn set_strangers_aside(
         segments.disk().open(name)?.read_at(0, &mut bytes)?;
         let header = SegmentHeader::decode(&bytes)
             .filter(|header| header.identity == identity && Some(header.first) == parse_segment_name(name));
-        match header {
-            Some(header) => readable.push((name.clone(), header)),
-            None => {
-                tracing::error!(segment = %name, "the segment's header is damaged or another gateway's: set aside");
-                segments.disk().rename(name, &format!("{name}.damaged"))?;
-                recovery.quarantined += 1;
-            }
+        if let Some(header) = header {
+            readable.push((name.clone(), header));
+        } else {
+            tracing::error!(segment = %name, "the segment's header is damaged or another gateway's: set aside");
+            segments.disk().rename(name, &format!("{name}.damaged"))?;
+            recovery.quarantined += 1;
         }
     }
     Ok(readable)

@@ -59,7 +59,7 @@ fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
     turn_if_full(log, &mut writer);
     let waiters = std::mem::take(&mut writer.waiters);
     if log.is_sealed() {
-        return tell(waiters, &Err(Refusal::Sealed));
+        return tell(waiters, Err(Refusal::Sealed));
     }
     if !waiters.is_empty() {
         std::mem::swap(&mut writer.pending, buffer);
@@ -70,7 +70,7 @@ fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
         if let Err(error) = result {
             drop(writer);
             log.shrink_spool(bytes);
-            return tell(waiters, &Err(error));
+            return tell(waiters, Err(error));
         }
         writer.written = upto;
     }
@@ -82,21 +82,21 @@ fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
     match result {
         Ok(()) => {
             log.synced.send_replace(written);
-            tell(waiters, &Ok(()));
+            tell(waiters, Ok(()));
         }
         Err(error) => {
             log.seal(&error);
             let late = std::mem::take(&mut log.lock().waiters);
-            tell(waiters, &Err(Refusal::DurabilityUnknown));
-            tell(late, &Err(Refusal::Sealed));
+            tell(waiters, Err(Refusal::DurabilityUnknown));
+            tell(late, Err(Refusal::Sealed));
         }
     }
 }
 
-fn tell(waiters: Waiters, result: &Result<(), Refusal>) {
+fn tell(waiters: Waiters, result: Result<(), Refusal>) {
     for waiter in waiters {
         // Whoever gave up waiting needs no word.
-        let _ = waiter.send(*result);
+        let _ = waiter.send(result);
     }
 }
 

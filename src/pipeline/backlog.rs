@@ -38,12 +38,7 @@ impl Backlog {
         self.held
     }
 
-    /// The last frame whose changes are in here or in Redis.
-    pub fn to(&self) -> Sequence {
-        self.waiting.to.max(self.held)
-    }
-
-    /// Adds changes of frames after [`Backlog::to`].
+    /// Adds changes of frames after those in here.
     pub fn add(&mut self, to: Sequence, deltas: &Deltas, bytes: u64) {
         self.waiting.to = to;
         self.waiting.deltas.merge(deltas);

@@ -90,7 +90,7 @@ impl Gather {
         let expect = |first: Sequence| {
             self.shared
                 .answers
-                .expect(Sequence(first.0 + folded), waiters.into_iter())
+                .expect(Sequence(first.0 + folded), waiters.into_iter());
         };
         let written = self.submit(&frames, expect).await;
         let first = match written {
@@ -109,7 +109,9 @@ impl Gather {
         let mut frames = Vec::with_capacity(keyed.len() + 1);
         if !countries.is_empty() {
             let mut fold = self.fold.borrow_mut();
-            countries.iter().for_each(|&country| fold.add(country, 1));
+            for &country in countries {
+                fold.add(country, 1);
+            }
             let mut bytes = Vec::new();
             payload::put_visits(&mut bytes, SiteId::DEFAULT, clock::bucket_of(now_ms), fold.iter());
             fold.clear();
@@ -153,7 +155,10 @@ impl Gather {
     }
 
     fn refuse(&self, (group, visits): (&Group, usize), keyed: Vec<Keyed>, reason: Reason) {
-        self.shared.count_refused(reason, (visits + keyed.len()) as u64);
+        self.shared
+            .metrics
+            .visits
+            .count_refused(reason, (visits + keyed.len()) as u64);
         group.end(Err(reason));
         for Keyed { waiter, .. } in keyed {
             // A client that hung up needs no answer.
@@ -194,7 +199,9 @@ impl Gather {
 
 /// Raises the own counts and tells every visit the number it got.
 fn end_group(shared: &Shared, fold: &mut Fold, (group, countries): (&Group, &[Country]), kept: Durability) {
-    countries.iter().for_each(|&country| fold.add(country, 1));
+    for &country in countries {
+        fold.add(country, 1);
+    }
     fold.replace(|country, visits| shared.totals.raise_own(country, visits));
     let counts = countries.iter().map(|&country| fold.next(country)).collect();
     fold.clear();

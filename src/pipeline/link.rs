@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Shared;
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Batch};
 use super::core::{Core, RefoldError};
 use crate::clock;
 use crate::config::CountersConfig;
@@ -22,6 +23,9 @@ const VISITS: CounterHash = CounterHash {
     site: SiteId::DEFAULT,
     family: Family::Visits,
 };
+
+/// Time between two looks at the settings of Redis.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a spell of service ended.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +98,9 @@ impl Link {
         self.reconcile(held)?;
         self.met = true;
         self.ask().await?;
+        self.look_over().await?;
         backoff.reset();
+        self.shared.contacted.send_replace(true);
         self.shared.status.set_counters_up(true, &self.shared.metrics);
         self.shared.status.set_halted(None);
         tracing::info!(held = %held.unwrap_or_default(), "Redis answers");
@@ -105,7 +111,7 @@ impl Link {
     async fn attend(&mut self) -> Result<(), Interruption> {
         let ask_every = clock::ms((self.shared.config.http.report_age_ms_max / 2).max(1));
         let flush_every = clock::ms(self.config.flush_ms.max(1));
-        let mut ask_at = Instant::now() + ask_every;
+        let (mut ask_at, mut look_at) = (Instant::now() + ask_every, Instant::now() + LOOK_EVERY);
         loop {
             let stopping = self.shared.is_stopping();
             self.send().await?;
@@ -123,6 +129,10 @@ impl Link {
                 self.ask().await?;
                 ask_at = Instant::now() + ask_every;
             }
+            if Instant::now() >= look_at {
+                self.look_over().await?;
+                look_at = Instant::now() + LOOK_EVERY;
+            }
             tokio::select! {
                 () = sleep(flush_every) => {}
                 () = sleep_until(ask_at) => {}
@@ -131,15 +141,22 @@ impl Link {
         }
     }
 
+    /// Whether this Redis is fit to keep counters.
+    async fn look_over(&self) -> Result<(), CountersError> {
+        let server = self.reader.server().await?;
+        let evicting = server.may_evict() && !self.config.allow_eviction;
+        if evicting && !self.shared.status.is_evicting() {
+            tracing::error!("Redis may evict counters: set its maxmemory-policy to noeviction");
+        }
+        self.shared.status.set_evicting(evicting);
+        Ok(())
+    }
+
     /// Sends what gathered, if anything did.
     async fn send(&mut self) -> Result<(), Interruption> {
-        let mut core = self.core.borrow_mut();
-        let Some(backlog) = core.backlog.as_mut() else {
+        let Some((from, batch)) = self.next_batch() else {
             return Ok(());
         };
-        let (from, batch) = (backlog.held(), backlog.send());
-        drop(core);
-        let Some(batch) = batch else { return Ok(()) };
         let verdict = if from == Sequence::ZERO {
             self.redis.contribute(batch.to, &batch.deltas).await?
         } else {
@@ -160,6 +177,12 @@ impl Link {
             Verdict::Bad(reason) => return Err(Interruption::Bad(reason.to_string())),
         }
         Ok(())
+    }
+
+    fn next_batch(&self) -> Option<(Sequence, Arc<Batch>)> {
+        let mut core = self.core.borrow_mut();
+        let backlog = core.backlog.as_mut()?;
+        Some((backlog.held(), backlog.send()?))
     }
 
     fn arrived(&self, to: Sequence, totals: &Totals) {

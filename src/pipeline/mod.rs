@@ -33,6 +33,7 @@ mod link;
 mod shared;
 mod status;
 mod totals;
+mod verify;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,12 +42,14 @@ pub use intake::{Intake, Receipt};
 pub use shared::Shared;
 pub use status::Status;
 pub use totals::Totals;
+pub use verify::{VerifyError, verify};
 
 use self::applier::Applier;
 use self::core::Core;
+use crate::clock;
 use crate::config::Config;
 use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
-use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::event::{CounterHash, Country, Family, SiteId};
 use crate::journal::{Home, Journal, JournalError, RealDisk, Recovered};
 use crate::metrics::Metrics;
 
@@ -109,6 +112,20 @@ impl Pipeline {
         &self.shared
     }
 
+    /// Waits for the first word of Redis, as long as one call may take; at once when the counters are embedded.
+    pub async fn first_contact(&self) {
+        let mut applied = self.shared.contacted.subscribe();
+        let patience = clock::ms(self.shared.config.counters.redis_timeout_ms);
+        if tokio::time::timeout(patience, applied.wait_for(|met| *met))
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "starting without Redis: visits are kept in the journal, totals are unknown until it answers"
+            );
+        }
+    }
+
     /// Resolves when a failed sync has sealed the log: the process must end and recover.
     pub async fn sealed(&self) {
         let mut synced = self.shared.log.follow_synced();
@@ -161,9 +178,5 @@ fn take_over_totals(shared: &Shared, ledger: &Ledger) {
         shared.status.set_counters_up(true, &shared.metrics);
         shared.applied.send_replace(ledger.cursor());
     }
-    shared
-        .metrics
-        .counters
-        .applied_sequence
-        .set(ledger.cursor().0.max(Sequence::ZERO.0));
+    shared.metrics.counters.applied_sequence.set(ledger.cursor().0);
 }

@@ -14,7 +14,7 @@ use crate::config::{Config, Durability};
 use crate::event::Sequence;
 use crate::journal::{Log, Refusal};
 use crate::metrics::Metrics;
-use crate::outcome::{REASONS, Reason};
+use crate::outcome::Reason;
 
 /// The shared parts of one gateway's pipeline.
 pub struct Shared {
@@ -35,6 +35,8 @@ pub struct Shared {
     pub(super) hurry: Notify,
     /// Someone waits for the counters.
     pub(super) send_now: Notify,
+    /// Whether the counters have answered since the start.
+    pub(super) contacted: watch::Sender<bool>,
     stopping: AtomicBool,
 }
 
@@ -51,6 +53,7 @@ impl Shared {
             applied: watch::Sender::new(Sequence::ZERO),
             hurry: Notify::new(),
             send_now: Notify::new(),
+            contacted: watch::Sender::new(embedded),
             stopping: AtomicBool::new(false),
         }
     }
@@ -89,14 +92,6 @@ impl Shared {
             Refusal::DurabilityUnknown => Reason::DurabilityUnknown,
             Refusal::Sealed if self.log.is_sealed() => Reason::JournalFailing,
             Refusal::Sealed => Reason::Draining,
-        }
-    }
-
-    /// Notes visits that were not kept.
-    pub fn count_refused(&self, reason: Reason, visits: u64) {
-        let place = REASONS.iter().position(|row| row.reason == reason);
-        if let Some(counter) = place.and_then(|place| self.metrics.visits.refused.get(place)) {
-            counter.inc_by(visits);
         }
     }
 

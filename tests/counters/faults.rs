@@ -130,14 +130,15 @@ async fn a_redis_restored_from_an_old_snapshot_is_a_gap_and_is_refolded_from_the
         let mut server = RedisServer::start(engine);
         let snapshot = tempfile::tempdir().unwrap();
         let file = server.directory().join("appendonlydir");
-        let mut counters = connected(&server, IDENTITY).await;
+        // The process before us, whose claim the snapshot holds.
+        let mut earlier = connected(&server, IDENTITY).await;
         for to in 1..=3 {
-            visit(&mut counters, to).await;
+            visit(&mut earlier, to).await;
         }
         server.stop();
         copy(&file, snapshot.path());
         server.start_again();
-        // Some claims later, so that the snapshot's epoch is older than ours as well.
+        let mut counters = counters_at(&server.url(), IDENTITY);
         for to in 4..=8 {
             assert_eq!(counters.connect().await, Ok(Some(Sequence(to - 1))));
             visit(&mut counters, to).await;

@@ -102,7 +102,8 @@ async fn a_counter_of_the_wrong_kind_is_bad_and_nothing_is_written() {
     for engine in Engine::ALL {
         let server = RedisServer::start(engine);
         let mut counters = connected(&server, IDENTITY).await;
-        let changes = deltas(&[(EVENTS, "visit", 1), (VISITS, "gb", 1)]);
+        let changes = deltas(&[(EVENTS, "visit", 1), (VISITS, "gb", 1), (VISITS, "us", 1)]);
+        server.cli(&["HSET", "ff:{0}:visits", "us", "7"]);
         for (value, fault) in [
             ("many", Fault::Number),
             ("-1", Fault::Number),

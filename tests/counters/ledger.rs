@@ -123,3 +123,34 @@ fn a_persist_that_fails_changes_nothing_and_the_next_one_makes_up_for_it() {
     ledger.persist().unwrap();
     assert_eq!(Ledger::open(&path, IDENTITY).unwrap().totals(&VISITS)["gb"], 5);
 }
+
+#[test]
+fn damage_that_reading_would_not_notice_is_found() {
+    let (_directory, path) = filled();
+    let mut ledger = Ledger::open(&path, IDENTITY).unwrap();
+    let more = deltas(&[(VISITS, "cyprus", 1), (VISITS, "us", 1)]);
+    assert!(matches!(ledger.commit(commit(3, 4, &more)), Verdict::Applied(_)));
+    ledger.persist().unwrap();
+    drop(ledger);
+    let mut bytes = fs::read(&path).unwrap();
+    let place = bytes.windows(6).position(|window| window == b"cyprus").unwrap();
+    bytes[place] = b'z'; // no longer in the order of the key
+    fs::write(&path, bytes).unwrap();
+    let error = Ledger::open(&path, IDENTITY).unwrap_err();
+    assert!(matches!(error, LedgerError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn a_persist_writes_only_what_has_changed() {
+    let (_directory, path) = filled();
+    let mut ledger = Ledger::open(&path, IDENTITY).unwrap();
+    let us = deltas(&[(VISITS, "us", 1)]);
+    assert!(matches!(ledger.commit(commit(3, 4, &us)), Verdict::Applied(_)));
+    ledger.persist().unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute("UPDATE counters SET total = 77", []).unwrap();
+    apply(&mut ledger, 5);
+    ledger.persist().unwrap();
+    let kept = Ledger::open(&path, IDENTITY).unwrap().totals(&VISITS);
+    assert_eq!(kept, Fields::from([("gb".into(), 4), ("us".into(), 77)]));
+}

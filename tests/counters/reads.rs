@@ -88,3 +88,30 @@ async fn a_server_tells_its_name_and_whether_it_may_evict() {
         assert_eq!(said.eviction_policy, "allkeys-lru");
     }
 }
+
+/// The connections of others than the one that asks.
+fn connections(server: &RedisServer) -> Vec<String> {
+    let list = server.cli(&["CLIENT", "LIST"]);
+    let others = list.lines().filter(|line| !line.contains("cmd=client"));
+    others
+        .filter_map(|line| Some(line.split(' ').next()?.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_connection_on_which_a_read_failed_is_not_used_again() {
+    let server = RedisServer::start(Engine::Redis);
+    let reader = reader(&server, IDENTITY);
+    reader.ping().await.unwrap();
+    let before = connections(&server);
+    reader.ping().await.unwrap();
+    assert_eq!(connections(&server), before);
+    server.cli(&["SET", "ff:{0}:visits", "12"]);
+    unavailable(reader.read_totals(&VISITS).await);
+    // The next call also gives the runtime its turn to close the old one.
+    reader.ping().await.unwrap();
+    until("the old connection is closed", || {
+        !connections(&server).contains(&before[0])
+    });
+    assert_eq!(connections(&server).len(), 1);
+}

@@ -27,15 +27,15 @@ impl RedisAddress {
         // The library's own texts name what is wrong, never the URL.
         let info: ConnectionInfo = url.reveal().parse().map_err(|error: RedisError| {
             let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            unsuitable(format!("{}{detail}", first_words(&error)))
+            unsuitable(&format!("{}{detail}", first_words(&error)))
         })?;
         if let ConnectionAddr::TcpTls { insecure, .. } = info.addr() {
             if *insecure {
                 return Err(unsuitable(
-                    "#insecure is not supported: name the authority in SSL_CERT_FILE".into(),
+                    "#insecure is not supported: name the authority in SSL_CERT_FILE",
                 ));
             }
-            // The whole process has one provider; whoever was first wins, and this is the only one compiled in.
+            // Named, so that it stays clear which one it is should a dependency bring a second; whoever was first wins.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         // Commits are small and wait for their reply; its own delay of small writes would stall them.
@@ -51,15 +51,7 @@ impl RedisAddress {
     }
 
     pub(super) fn client(&self) -> Result<Client, CountersError> {
-        Client::open(self.info()).map_err(|error| unsuitable(first_words(&error)))
-    }
-
-    /// The limits of a connection: getting it, and each reply.
-    pub(super) fn connecting(&self, config: &CountersConfig) -> AsyncConnectionConfig {
-        let timeout = Some(clock::ms(config.redis_timeout_ms));
-        AsyncConnectionConfig::new()
-            .set_connection_timeout(timeout)
-            .set_response_timeout(timeout)
+        Client::open(self.info()).map_err(|error| unsuitable(&first_words(&error)))
     }
 
     /// A failure, told without secrets: a server may repeat what it was sent.
@@ -113,12 +105,20 @@ impl fmt::Debug for RedisAddress {
     }
 }
 
+/// The limits of a connection: getting it, and each reply.
+pub(super) fn connecting(config: &CountersConfig) -> AsyncConnectionConfig {
+    let timeout = Some(clock::ms(config.redis_timeout_ms));
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(timeout)
+        .set_response_timeout(timeout)
+}
+
 fn first_words(error: &RedisError) -> String {
     let text = error.to_string();
     text.split(" - ").next().unwrap_or_default().to_owned()
 }
 
-fn unsuitable(why: String) -> CountersError {
+fn unsuitable(why: &str) -> CountersError {
     CountersError::Unsuitable(format!("the Redis URL does not fit: {why}").into())
 }
 

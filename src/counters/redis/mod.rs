@@ -59,7 +59,7 @@ impl RedisCounters {
         Ok(Self {
             address: address.clone(),
             client: address.client()?,
-            connecting: address.connecting(config),
+            connecting: address::connecting(config),
             scripts: Scripts::default(),
             stamp: Stamp::new(identity, nonce),
             connection: None,
@@ -69,7 +69,7 @@ impl RedisCounters {
 
     /// Connects, claims the identity and returns this gateway's cursor: the sequence its commits have come to, or
     /// `None` if this Redis has nothing of it. After a commit whose fate is not known, the cursor tells it. Drops
-    /// the connection that there was. Takes at most four times `redis_timeout_ms`.
+    /// the connection that there was. Takes at most five times `redis_timeout_ms`.
     ///
     /// # Errors
     /// [`CountersError::Unavailable`]: pause, then try again. [`CountersError::Unsuitable`]: keys of another format
@@ -90,6 +90,7 @@ impl RedisCounters {
     }
 
     /// Whether a commit can be tried; otherwise [`RedisCounters::connect`] first.
+    #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use deadpool_redis::{Connection, Manager, Pool, Runtime};
 use redis::{FromRedisValue, RedisError, Script, from_redis_value};
 
-use super::address::RedisAddress;
+use super::address::{self, RedisAddress};
 use super::script;
 use crate::clock;
 use crate::config::CountersConfig;
@@ -38,11 +38,13 @@ pub struct RedisServer {
 impl RedisServer {
     /// Whether it may throw counters away, and their guard with them: any policy but `noeviction`, whether or not
     /// a limit is set today.
+    #[must_use]
     pub fn may_evict(&self) -> bool {
         self.eviction_policy != "noeviction"
     }
 
     /// Whether it is of a version that the gateway is tested with: Redis 7, Valkey 8, or later.
+    #[must_use]
     pub fn is_supported(&self) -> bool {
         let major = self
             .version
@@ -88,7 +90,7 @@ impl RedisReader {
     /// [`CountersError::Unsuitable`]: the URL does not fit.
     pub fn new(address: &RedisAddress, config: &CountersConfig, identity: [u8; 16]) -> Result<Self, CountersError> {
         let unsuitable = |error: String| CountersError::Unsuitable(error.into());
-        let manager = Manager::new_with_config(address.info(), address.connecting(config))
+        let manager = Manager::new_with_config(address.info(), address::connecting(config))
             .map_err(|error| unsuitable(error.to_string()))?;
         let timeout = clock::ms(config.redis_timeout_ms);
         let pool = Pool::builder(manager)
@@ -119,6 +121,18 @@ impl RedisReader {
         let (cursor, pairs): (Option<u64>, Vec<(String, redis::Value)>) = reply.await?;
         let total = |(field, value): (String, redis::Value)| Some((field.into(), from_redis_value(value).ok()?));
         Ok((cursor.map(Sequence), pairs.into_iter().filter_map(total).collect()))
+    }
+
+    /// How many gateways have counted here.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`].
+    pub async fn gateways(&self) -> Result<usize, CountersError> {
+        let fields: Vec<String> = self
+            .ask(async |connection| redis::cmd("HKEYS").arg(script::GUARD).query_async(connection).await)
+            .await?;
+        // Each has a field of its name for its sequence, and further ones after a colon.
+        Ok(fields.iter().filter(|field| !field.contains(':')).count())
     }
 
     /// Whether Redis answers.

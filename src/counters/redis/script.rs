@@ -8,7 +8,7 @@ use crate::event::{CounterHash, Deltas, Sequence, SiteId};
 /// What the keys look like, for every gateway that shares them.
 pub(super) const META: &str = "ff:meta";
 /// The guard of the one partition.
-const GUARD: &str = "ff:{0}:guard";
+pub(super) const GUARD: &str = "ff:{0}:guard";
 
 /// Who commits: the identity, and the claim it holds.
 #[derive(Debug)]

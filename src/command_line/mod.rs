@@ -1,6 +1,8 @@
 //! The command line: verbs, a few flags, and help that teaches. Running the verbs is the binary's part, except for
 //! those that only look at the configuration or the types.
 
+mod help;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ use crate::reference;
 
 /// Counts visits of web and shop pages by country, without ever losing one that it answered.
 #[derive(Debug, Parser)]
-#[command(name = "footfall", version, long_about = LONG_ABOUT, after_help = MORE, after_long_help = EXAMPLES)]
+#[command(name = "footfall", version, long_about = help::LONG_ABOUT, after_help = help::MORE, after_long_help = help::EXAMPLES)]
 #[command(disable_help_subcommand = true)]
 pub struct CommandLine {
     /// What to do; `serve` when nothing is named.
@@ -28,7 +30,7 @@ pub enum Verb {
     /// Run the gateway (what happens when no command is given).
     Serve,
     /// Say whether the configuration is good, and what differs from the defaults.
-    #[command(long_about = CHECK_CONFIG)]
+    #[command(long_about = help::CHECK_CONFIG)]
     CheckConfig,
     /// Write the reference pages of configuration, errors and metrics.
     Reference {
@@ -80,48 +82,6 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
 }
-
-const LONG_ABOUT: &str = "\
-Counts visits of web and shop pages by country, without ever losing one that it answered.
-
-Started without anything it listens on port 3030 and keeps everything in ./data: a journal, to which each visit \
-is written before it is answered, and the counters. With REDIS_URL the counters live in Redis, and several \
-gateways can share them; the journal stays, so that visits are kept while Redis is away.";
-
-const MORE: &str =
-    "Everything else is set by file or environment. Examples: --help. All settings: docs/configuration.md";
-
-const EXAMPLES: &str = "\
-Examples:
-  footfall
-      Listen on port 3030, keep everything in ./data.
-
-  curl -X POST 'localhost:3030/api/v1/stats?countryCode=GB'
-  curl localhost:3030/api/v1/stats
-      Count a visit from Great Britain; read all totals.
-
-  footfall --port 3030,3000 --data-dir /var/lib/footfall
-      Listen on two ports, keep everything elsewhere.
-
-  REDIS_URL=redis://:secret@redis.example:6379 footfall
-      Count in Redis.
-
-  footfall check-config --config /etc/footfall.toml
-      See whether a configuration is good before a restart.
-
-A setting comes from, the strongest first: flags, environment, .env, file, default.
-In the environment each setting has the name FOOTFALL_<ROOM>_<KEY>, such as
-FOOTFALL_EDGE_IDLE_MS for idle_ms under [edge] in the file.
-All settings, errors and metrics: docs/configuration.md, docs/errors.md, docs/metrics.md.
-
-SIGTERM or SIGINT: finish what is open, then stop. A second one: stop at once.
-Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.";
-
-const CHECK_CONFIG: &str = "\
-Says whether the configuration is good, and what differs from the defaults.
-
-Reads the same sources as the gateway would and changes nothing. Prints each setting that differs from its default \
-with its origin (secrets hidden), or everything that is wrong, and exits with 2.";
 
 impl CommandLine {
     /// The verb, which is `serve` when none was given.

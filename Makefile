@@ -1,0 +1,38 @@
+# What people do with this tree. `make help` lists it.
+# Builds go to CARGO_TARGET_DIR where it is set, else to ./target.
+
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check docs bench load
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build the gateway and run it on port 3030, everything in ./data
+	cargo build --release --locked
+	@exec "$(TARGET)/release/footfall" serve
+
+test: ## Fetch what the tests run against, then run all tests
+	bash tests/setup.sh
+ifeq ($(NEXTEST),nextest)
+	cargo nextest run --locked
+else
+	cargo test --locked
+endif
+
+check: ## Formatting, lints, documentation, reference pages
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo run --locked --quiet -- reference --check
+
+docs: ## Draw the reference pages under docs/ from the types
+	cargo run --locked --quiet -- reference
+
+bench: ## Measure the parts of the hot path
+	cargo bench --locked
+
+load: ## Compare the gateway with the reference server under load
+	python3 loadtest/compare.py

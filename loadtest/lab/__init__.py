@@ -1,0 +1,1 @@
+"""The parts of the load tests: servers, figures, scenarios, memory, table. Python's standard library only."""

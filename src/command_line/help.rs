@@ -1,0 +1,47 @@
+//! The longer texts of the help.
+
+/// Before the usage.
+pub const LONG_ABOUT: &str = "\
+Counts visits of web and shop pages by country, without ever losing one that it answered.
+
+Started without anything it listens on port 3030 and keeps everything in ./data: a journal, to which each visit \
+is written before it is answered, and the counters. With REDIS_URL the counters live in Redis, and several \
+gateways can share them; the journal stays, so that visits are kept while Redis is away.";
+
+/// After the short help.
+pub const MORE: &str =
+    "Everything else is set by file or environment. Examples: --help. All settings: docs/configuration.md";
+
+/// After the long help.
+pub const EXAMPLES: &str = "\
+Examples:
+  footfall
+      Listen on port 3030, keep everything in ./data.
+
+  curl -X POST 'localhost:3030/api/v1/stats?countryCode=GB'
+  curl localhost:3030/api/v1/stats
+      Count a visit from Great Britain; read all totals.
+
+  footfall --port 3030,3000 --data-dir /var/lib/footfall
+      Listen on two ports, keep everything elsewhere.
+
+  REDIS_URL=redis://:secret@redis.example:6379 footfall
+      Count in Redis.
+
+  footfall check-config --config /etc/footfall.toml
+      See whether a configuration is good before a restart.
+
+A setting comes from, the strongest first: flags, environment, .env, file, default.
+In the environment each setting has the name FOOTFALL_<ROOM>_<KEY>, such as
+FOOTFALL_EDGE_IDLE_MS for idle_ms under [edge] in the file.
+All settings, errors and metrics: docs/configuration.md, docs/errors.md, docs/metrics.md.
+
+SIGTERM or SIGINT: finish what is open, then stop. A second one: stop at once.
+Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.";
+
+/// The long help of a verb.
+pub const CHECK_CONFIG: &str = "\
+Says whether the configuration is good, and what differs from the defaults.
+
+Reads the same sources as the gateway would and changes nothing. Prints each setting that differs from its default \
+with its origin (secrets hidden), or everything that is wrong, and exits with 2.";

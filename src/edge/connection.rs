@@ -1,0 +1,186 @@
+//! One connection, from its first byte to its close.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use hyper::service::service_fn;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::caller::Caller;
+use super::caps::Place;
+use super::deadlines::Line;
+use super::handler::Handler;
+use super::life::{Life, Phase};
+use super::opening::{self, Expected, Opening, Refusal};
+use super::stream::Stream;
+use super::worker::Worker;
+
+const TIMEOUT_ANSWER: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// Most bytes read and thrown away after the last answer, so that closing does not destroy it on its way.
+const DISCARDED_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// A connection that the caps let in.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) socket: TcpStream,
+    /// The other end, IPv4-mapped addresses as IPv4; behind a PROXY header the client it names.
+    pub(super) peer: IpAddr,
+    /// Whether the peer is one of our proxies.
+    pub(super) trusted: bool,
+    pub(super) line: Line,
+    pub(super) place: Place,
+}
+
+/// How serving came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// HTTP is done with the connection, in peace or by an error.
+    Closed,
+    /// The worker drains and nothing was in flight.
+    Finished,
+    /// A deadline passed in this phase.
+    Expired(Phase),
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, mut connection: Connection) {
+    let life = Rc::clone(connection.line.life());
+    let Some(opening) = open(&worker, &mut connection, &life).await else {
+        return;
+    };
+    if opening.http2 {
+        // Boxed, so that connections of HTTP/1 do not carry its room about.
+        Box::pin(serve_http2(&worker, connection, opening.read)).await;
+    } else {
+        serve_http1(&worker, connection, opening.read).await;
+    }
+}
+
+/// Reads what comes before HTTP, if anything can.
+async fn open<H: Handler>(worker: &Worker<H>, connection: &mut Connection, life: &Life) -> Option<Opening> {
+    let expected = Expected {
+        proxy_header: worker.proxy_protocol && connection.trusted,
+        http2: worker.http2.is_some(),
+    };
+    if !expected.proxy_header && !expected.http2 {
+        return Some(Opening::default());
+    }
+    let read = timely(life, opening::read(&mut connection.socket, expected)).await;
+    match read {
+        None => {
+            worker.metrics.edge.expired.inc();
+        }
+        Some(Err(Refusal::Gone)) => {}
+        Some(Err(Refusal::ProxyHeader)) => {
+            worker.metrics.edge.unproxied.inc();
+            tracing::debug!(peer = %connection.peer, "closed: the PROXY header is missing or broken");
+        }
+        Some(Ok(opening)) => return worker.introduce(connection, opening.client).then_some(opening),
+    }
+    None
+}
+
+/// Drives a future until a deadline of the connection passes.
+async fn timely<F: Future>(life: &Life, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        life.watch(cx);
+        if life.is_expired() {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection, read: Bytes) {
+    let life = Rc::clone(connection.line.life());
+    let caller = Caller::new(worker, &connection);
+    let service = service_fn(move |request| caller.answer(request));
+    let stream = Stream::new(connection.socket, read, true, Rc::clone(&life));
+    let mut http = worker.http1.serve_connection(stream, service);
+    let end = poll_fn(|cx| {
+        life.watch(cx);
+        if life.is_expired() {
+            return Poll::Ready(End::Expired(life.phase()));
+        }
+        if Pin::new(&mut http).poll(cx).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
+        if life.must_hurry() {
+            cx.waker().wake_by_ref();
+        }
+        // hyper was asked first, so that a request which has just arrived is still served.
+        if life.is_finishing() && life.is_idle() {
+            return Poll::Ready(End::Finished);
+        }
+        Poll::Pending
+    })
+    .await;
+    let socket = http.into_parts().io.into_socket();
+    match end {
+        End::Closed => discard(&life, socket).await,
+        End::Finished => {}
+        End::Expired(phase) => {
+            worker.metrics.edge.expired.inc();
+            if phase == Phase::Head {
+                // A courtesy: who does not take it at once is not waited for.
+                let _ = socket.try_write(TIMEOUT_ANSWER);
+            }
+        }
+    }
+}
+
+async fn serve_http2<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection, read: Bytes) {
+    let Some(builder) = &worker.http2 else { return };
+    let life = Rc::clone(connection.line.life());
+    life.is_multiplexed();
+    let caller = Caller::new(worker, &connection);
+    let service = service_fn(move |request| caller.answer(request));
+    let stream = Stream::new(connection.socket, read, false, Rc::clone(&life));
+    let mut http = pin!(builder.serve_connection(stream, service));
+    let mut goodbye = false;
+    poll_fn(|cx| {
+        life.watch(cx);
+        let forgotten = life.is_expired() && life.phase() == Phase::Idle;
+        if forgotten || (life.is_finishing() && !goodbye) {
+            // The client learns which of its requests were taken; those in flight finish.
+            goodbye = true;
+            life.is_closing();
+            http.as_mut().graceful_shutdown();
+        }
+        if life.is_expired() || forgotten {
+            worker.metrics.edge.expired.inc();
+        }
+        if life.is_expired() {
+            return Poll::Ready(());
+        }
+        http.as_mut().poll(cx).map(drop)
+    })
+    .await;
+}
+
+/// Closes a connection whose answers are all with the kernel: a close with bytes unread would be a reset, which can
+/// reach the client before the answer does.
+async fn discard(life: &Life, mut socket: TcpStream) {
+    life.is_closing();
+    let discarding = async {
+        socket.shutdown().await?;
+        let mut scratch = vec![0; 4_096];
+        let mut total = 0;
+        while total < DISCARDED_BYTES_MAX {
+            match socket.read(&mut scratch).await? {
+                0 => break,
+                length => total += length,
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // An error or a deadline ends it as well as the client does.
+    let _ = timely(life, discarding).await;
+}

@@ -1,0 +1,217 @@
+//! A worker: one thread with its own runtime, listeners and connections. Nothing a request does leaves it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+use super::caps::{Caps, Place};
+use super::client_address::TrustedProxies;
+use super::connection::{self, Connection};
+use super::deadlines::{Deadlines, Roster};
+use super::drain::{Drain, Stage};
+use super::handler::Handler;
+use super::protocols::{self, LocalExecutor};
+use crate::clock;
+use crate::config::EdgeConfig;
+use crate::metrics::Metrics;
+
+/// Pauses between attempts to accept while the machine has no room, in milliseconds: the first, the longest.
+const PAUSE_MS: (u64, u64) = (10, 1_000);
+
+/// What all workers share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) config: Arc<EdgeConfig>,
+    pub(super) caps: Arc<Caps>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) drain: Drain,
+}
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub(super) struct Worker<H> {
+    pub(super) handler: H,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: Option<http2::Builder<LocalExecutor>>,
+    pub(super) trusted: TrustedProxies,
+    pub(super) proxy_protocol: bool,
+    pub(super) roster: Rc<Roster>,
+    pub(super) metrics: Arc<Metrics>,
+    caps: Arc<Caps>,
+}
+
+/// Runs a worker on this thread until it is drained.
+///
+/// # Errors
+///
+/// When the runtime cannot be made or a listener cannot be watched.
+pub(super) fn run<H: Handler>(
+    shared: &Shared,
+    listeners: Vec<StdListener>,
+    handler: impl FnOnce() -> H,
+) -> io::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(async {
+        let listeners = listeners
+            .into_iter()
+            .map(TcpListener::from_std)
+            .collect::<io::Result<Vec<_>>>()?;
+        serve(shared, listeners, Rc::new(Worker::new(shared, handler()))).await;
+        Ok(())
+    })
+    // Dropping the runtime cuts what has not finished in time.
+}
+
+async fn serve<H: Handler>(shared: &Shared, listeners: Vec<TcpListener>, worker: Rc<Worker<H>>) {
+    let roster = Rc::clone(&worker.roster);
+    spawn_local({
+        let roster = Rc::clone(&roster);
+        async move { roster.reap().await }
+    });
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| spawn_local(accept(Rc::clone(&worker), listener, shared.drain.clone())))
+        .collect();
+
+    shared.drain.reached(Stage::NotReady).await;
+    sleep(clock::ms(shared.config.drain_delay_ms)).await;
+    // Answers say goodbye before the last connections are accepted: those are to be short.
+    roster.finish_answers();
+    shared.drain.advance(Stage::Draining);
+    for task in accepting {
+        // A panic in there took the listener with it: closed, as it should be.
+        let _ = task.await;
+    }
+    // One turn of the runtime, so that requests which have arrived are found before their connections count as idle.
+    tokio::task::yield_now().await;
+    roster.finish_connections();
+    if timeout(clock::ms(shared.config.drain_ms), roster.empty())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = roster.open(),
+            "cut connections that did not finish in time"
+        );
+    }
+}
+
+/// Accepts until the drain, then what the kernel has queued, then closes the listener.
+async fn accept<H: Handler>(worker: Rc<Worker<H>>, listener: TcpListener, drain: Drain) {
+    let mut stop = pin!(drain.reached(Stage::Draining));
+    let mut pause_ms = PAUSE_MS.0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                pause_ms = PAUSE_MS.0;
+                worker.admit(socket, peer);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Out of descriptors or memory: the queued connection stays, so asking again at once would only spin.
+                tracing::warn!(%error, pause_ms, "cannot accept connections");
+                sleep(Duration::from_millis(pause_ms)).await;
+                pause_ms = (pause_ms * 2).min(PAUSE_MS.1);
+            }
+        }
+    }
+    worker.admit_queued(listener);
+}
+
+/// Errors that say something about the connection to be accepted, not about the machine.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+impl<H: Handler> Worker<H> {
+    fn new(shared: &Shared, handler: H) -> Self {
+        let config = &shared.config;
+        Self {
+            handler,
+            http1: protocols::http1(config),
+            http2: config.http2.then(|| protocols::http2(config)),
+            trusted: TrustedProxies::new(&config.trusted_proxies),
+            proxy_protocol: config.proxy_protocol,
+            roster: Rc::new(Roster::new(Deadlines::new(config))),
+            metrics: Arc::clone(&shared.metrics),
+            caps: Arc::clone(&shared.caps),
+        }
+    }
+
+    /// Serves a connection if the caps let it in; else closes it at once.
+    fn admit(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+        let peer = peer.ip().to_canonical();
+        let trusted = self.trusted.contains(peer);
+        let Some(mut place) = self.caps.take() else {
+            self.metrics.edge.refused.inc();
+            return;
+        };
+        if !self.may_open(&mut place, peer, trusted) {
+            return;
+        }
+        self.metrics.edge.accepted.inc();
+        let connection = Connection {
+            socket,
+            peer,
+            trusted,
+            line: self.roster.enter(),
+            place,
+        };
+        spawn_local(connection::serve(Rc::clone(self), connection));
+    }
+
+    /// Puts the client that a PROXY header names in the proxy's place; false if it has too many connections.
+    pub(super) fn introduce(&self, connection: &mut Connection, client: Option<IpAddr>) -> bool {
+        let Some(client) = client else { return true };
+        connection.peer = client;
+        connection.trusted = self.trusted.contains(client);
+        self.may_open(&mut connection.place, client, connection.trusted)
+    }
+
+    /// Proxies carry many clients, so the cap of an address is not for them.
+    fn may_open(&self, place: &mut Place, peer: IpAddr, trusted: bool) -> bool {
+        let may = trusted || place.count_for(peer);
+        if !may {
+            self.metrics.edge.refused.inc();
+        }
+        may
+    }
+
+    /// Accepts until the kernel's queue is empty: closing the listener would reset what waits in it.
+    fn admit_queued(self: &Rc<Self>, listener: TcpListener) {
+        // The runtime's idea of readiness may be old; the kernel's answer is not.
+        let Ok(listener) = listener.into_std() else { return };
+        loop {
+            match listener.accept() {
+                Ok((socket, peer)) => {
+                    if socket.set_nonblocking(true).is_ok()
+                        && let Ok(socket) = TcpStream::from_std(socket)
+                    {
+                        self.admit(socket, peer);
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The journal as a whole: over a real directory, and over one whose writes and syncs fail on demand.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::config::Durability;
+
+const IDENTITY: Identity = Identity([5; 16]);
+
+fn config(durability: Durability) -> JournalConfig {
+    JournalConfig {
+        durability,
+        segment_bytes: 4_096,
+        ..JournalConfig::default()
+    }
+}
+
+fn open(disk: Arc<dyn Disk>) -> Recovered {
+    Recovered::open(disk, IDENTITY).unwrap()
+}
+
+fn real(folder: &Path) -> Arc<dyn Disk> {
+    Arc::new(RealDisk::new(folder).unwrap())
+}
+
+fn start(disk: Arc<dyn Disk>, durability: Durability) -> Journal {
+    let recovered = open(disk);
+    let first = recovered.recovery().head.next();
+    recovered.start(first, config(durability), Arc::default()).unwrap()
+}
+
+/// Submits one frame and waits until it is kept.
+fn keep(journal: &Journal, payload: &[u8]) -> Result<Sequence, Refusal> {
+    let submitted = journal.log().submit(&[Draft { kind: 9, payload }], |_| {})?;
+    if let Some(kept) = submitted.kept {
+        kept.blocking_recv().unwrap()?;
+    }
+    Ok(submitted.first)
+}
+
+/// Everything a fresh reader finds after recovery.
+fn kept(disk: Arc<dyn Disk>) -> Vec<(Sequence, Vec<u8>)> {
+    let recovered = open(disk);
+    let mut reader = Reader::new(recovered.segments().clone(), Sequence::ZERO);
+    let mut frames = Vec::new();
+    reader
+        .read(recovered.recovery().head, |frame, _| {
+            frames.push((frame.sequence, frame.payload.to_vec()));
+            true
+        })
+        .unwrap();
+    frames
+}
+
+fn last_segment(folder: &Path) -> PathBuf {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.retain(|name| name.extension().is_some_and(|extension| extension == "segment"));
+    names.sort();
+    names.pop().unwrap()
+}
+
+#[test]
+fn frames_come_back_in_order_across_segments_and_restarts_in_every_mode() {
+    for durability in [Durability::Os, Durability::Disk] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut expected = Vec::new();
+        for round in 0..3u8 {
+            let journal = start(real(folder.path()), durability);
+            for number in 0..200u8 {
+                let payload = vec![round, number, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
+                expected.push((keep(&journal, &payload).unwrap(), payload));
+            }
+            journal.stop();
+        }
+        let frames = kept(real(folder.path()));
+        assert_eq!(frames, expected);
+        assert!(expected.windows(2).all(|pair| pair[0].0.next() == pair[1].0));
+        let (segments, survey) = survey(real(folder.path()), IDENTITY).unwrap();
+        assert!(segments.list().len() >= 3, "{} segments", segments.list().len());
+        assert_eq!((survey.frames, survey.damages, survey.torn_bytes), (600, 0, 0));
+    }
+}
+
+#[test]
+fn a_torn_last_frame_is_cut_and_the_rest_survives() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    for number in 0..5u8 {
+        keep(&journal, &[number; 40]).unwrap();
+    }
+    journal.stop();
+    let path = last_segment(folder.path());
+    let whole = fs::read(&path).unwrap();
+    for length in SEGMENT_HEADER_BYTES..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let frames = kept(real(folder.path()));
+        assert_eq!(
+            frames.len(),
+            (length - SEGMENT_HEADER_BYTES) / (HEADER_BYTES + 40),
+            "cut at {length}"
+        );
+        assert!(
+            frames
+                .iter()
+                .all(|(sequence, payload)| u64::from(payload[0]) + 1 == sequence.0)
+        );
+    }
+}
+
+#[test]
+fn damage_before_the_end_is_stepped_over_and_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    for number in 0..5u8 {
+        keep(&journal, &[number; 40]).unwrap();
+    }
+    journal.stop();
+    let path = last_segment(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let third = SEGMENT_HEADER_BYTES + 2 * (HEADER_BYTES + 40);
+    bytes[third] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    let recovered = open(real(folder.path()));
+    assert_eq!(
+        (recovered.recovery().quarantined, recovered.recovery().head),
+        (1, Sequence(5))
+    );
+    let sequences: Vec<_> = kept(real(folder.path()))
+        .iter()
+        .map(|(sequence, _)| sequence.0)
+        .collect();
+    assert_eq!(sequences, [1, 2, 4, 5]);
+    assert!(path.with_extension("segment.damaged").exists());
+}
+
+#[test]
+fn a_segment_of_another_identity_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"mine").unwrap();
+    journal.stop();
+    let recovered = Recovered::open(real(folder.path()), Identity([6; 16])).unwrap();
+    assert_eq!(
+        (recovered.recovery().quarantined, recovered.recovery().head),
+        (1, Sequence::ZERO)
+    );
+}
+
+#[test]
+fn starts_without_traffic_leave_no_segments_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        start(real(folder.path()), Durability::Disk).stop();
+    }
+    assert_eq!(open(real(folder.path())).segments().list(), []);
+}
+
+#[test]
+fn old_segments_go_when_they_are_done_and_expendable_and_the_open_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    for _ in 0..300 {
+        keep(&journal, &[1; 40]).unwrap();
+    }
+    let segments = journal.log().segments.clone();
+    let all = segments.list();
+    assert!(all.len() > 3);
+    assert_eq!(segments.remove_done(Sequence(300), |_, _, _| false).unwrap(), 0);
+    let second_begins = Sequence(all[1].first.0);
+    assert_eq!(
+        segments
+            .remove_done(Sequence(second_begins.0 - 2), |_, _, _| true)
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        segments
+            .remove_done(Sequence(second_begins.0 - 1), |_, _, _| true)
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        segments.remove_done(Sequence(300), |_, _, _| true).unwrap(),
+        all.len() - 2
+    );
+    keep(&journal, b"still open").unwrap();
+    journal.stop();
+    assert_eq!(kept(real(folder.path())).last().unwrap().1, b"still open");
+}
+
+#[test]
+fn too_much_waiting_to_be_counted_is_refused_until_it_shrinks() {
+    let folder = tempfile::tempdir().unwrap();
+    let recovered = open(real(folder.path()));
+    let limits = JournalConfig {
+        spool_bytes_max: 100,
+        ..config(Durability::Os)
+    };
+    let journal = recovered.start(Sequence(1), limits, Arc::default()).unwrap();
+    while journal.log().spool_bytes.load(Ordering::Relaxed) < 100 {
+        keep(&journal, &[1; 40]).unwrap();
+    }
+    assert_eq!(keep(&journal, b"more"), Err(Refusal::SpoolFull));
+    journal.log().shrink_spool(50);
+    assert!(keep(&journal, b"more").is_ok());
+    journal.stop();
+}
+
+/// A real directory whose files refuse writes or syncs while told to; a refused write leaves half its bytes behind.
+#[derive(Default)]
+struct Faults {
+    writes: AtomicBool,
+    syncs: AtomicBool,
+}
+
+struct FaultyDisk(RealDisk, Arc<Faults>);
+
+struct FaultyFile(Arc<dyn DiskFile>, Arc<Faults>);
+
+impl Disk for FaultyDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(FaultyFile(self.0.create(name)?, self.1.clone())))
+    }
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.0.open(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+    fn sync_names(&self) -> io::Result<()> {
+        self.0.sync_names()
+    }
+}
+
+impl DiskFile for FaultyFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.1.writes.load(Ordering::SeqCst) {
+            self.0.write_at(offset, &bytes[..bytes.len() / 2])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.write_at(offset, bytes)
+    }
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, into)
+    }
+    fn sync(&self) -> io::Result<()> {
+        if self.1.syncs.load(Ordering::SeqCst) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        self.0.sync()
+    }
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.truncate(length)
+    }
+    fn length(&self) -> io::Result<u64> {
+        self.0.length()
+    }
+}
+
+fn faulty(folder: &Path) -> (Arc<dyn Disk>, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    (
+        Arc::new(FaultyDisk(RealDisk::new(folder).unwrap(), faults.clone())),
+        faults,
+    )
+}
+
+#[test]
+fn a_full_disk_refuses_leaves_nothing_behind_and_goes_on_by_itself() {
+    for durability in [Durability::Os, Durability::Disk] {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, faults) = faulty(folder.path());
+        let journal = start(disk, durability);
+        keep(&journal, b"before").unwrap();
+        faults.writes.store(true, Ordering::SeqCst);
+        for _ in 0..3 {
+            assert_eq!(
+                keep(&journal, b"refused, and long enough to be torn"),
+                Err(Refusal::Failing)
+            );
+        }
+        faults.writes.store(false, Ordering::SeqCst);
+        keep(&journal, b"after").unwrap();
+        journal.stop();
+        let payloads: Vec<_> = kept(real(folder.path()))
+            .into_iter()
+            .map(|(_, payload)| payload)
+            .collect();
+        assert_eq!(payloads, [b"before".to_vec(), b"after".to_vec()], "{durability:?}");
+    }
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_answered_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, faults) = faulty(folder.path());
+    let journal = start(disk, Durability::Disk);
+    keep(&journal, b"before").unwrap();
+    faults.syncs.store(true, Ordering::SeqCst);
+    assert_eq!(keep(&journal, b"unknown"), Err(Refusal::DurabilityUnknown));
+    faults.syncs.store(false, Ordering::SeqCst);
+    assert_eq!(keep(&journal, b"refused"), Err(Refusal::Sealed));
+    assert!(journal.log().is_sealed());
+    assert_eq!(journal.log().synced(), Sequence(1));
+    journal.stop();
+}
+
+#[test]
+fn a_stopped_log_has_synced_everything_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Os);
+    let log = journal.log().clone();
+    keep(&journal, b"last").unwrap();
+    journal.stop();
+    assert_eq!(log.synced(), Sequence(1));
+    assert!(matches!(
+        log.submit(
+            &[Draft {
+                kind: 9,
+                payload: b"late"
+            }],
+            |_| {}
+        ),
+        Err(Refusal::Sealed)
+    ));
+}
+
+#[test]
+fn a_reader_goes_on_where_it_stopped_while_frames_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    let mut reader = Reader::new(journal.log().segments.clone(), Sequence::ZERO);
+    let mut seen = Vec::new();
+    for number in 0..300u64 {
+        keep(&journal, &number.to_le_bytes()).unwrap();
+        if number % 7 == 0 {
+            reader
+                .read(journal.log().synced(), |frame, _| {
+                    seen.push(frame.sequence.0);
+                    seen.len() % 5 != 0
+                })
+                .unwrap();
+        }
+    }
+    reader
+        .read(journal.log().synced(), |frame, _| {
+            seen.push(frame.sequence.0);
+            true
+        })
+        .unwrap();
+    journal.stop();
+    assert_eq!(seen, (1..=300).collect::<Vec<_>>());
+}
+
+#[test]
+fn rubbish_after_the_last_frame_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"kept").unwrap();
+    journal.stop();
+    for rubbish in [vec![0u8; 5_000], vec![0xff; 300], b"kept".repeat(50)] {
+        let path = last_segment(folder.path());
+        OpenOptions::new()
+            .append(true)
+            .open(path)
+            .unwrap()
+            .write_all(&rubbish)
+            .unwrap();
+        assert_eq!(kept(real(folder.path())).len(), 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! The edge over real sockets, with a trivial handler and short deadlines.
+
+mod caps;
+mod deadlines;
+mod descriptors;
+mod drain;
+mod http2;
+mod proxy_protocol;
+mod requests;
+mod server;

@@ -1,0 +1,306 @@
+//! A gateway's edge with a trivial handler, and a client that speaks raw bytes.
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use footfall::admit::Client;
+use footfall::config::EdgeConfig;
+use footfall::edge::{Drain, Edge, Listeners};
+use footfall::metrics::Metrics;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming};
+use tokio::sync::Semaphore;
+
+/// Far more than anything here takes; reached only when a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const BIG_BYTES: usize = 32 * 1024 * 1024;
+
+/// Short deadlines, one worker, loopback, nobody trusted.
+pub fn config() -> EdgeConfig {
+    EdgeConfig {
+        host: [127, 0, 0, 1].into(),
+        ports: vec![0],
+        first_byte_ms: 5_000,
+        header_ms: 5_000,
+        write_ms: 5_000,
+        idle_ms: 5_000,
+        trusted_proxies: Vec::new(),
+        drain_ms: 5_000,
+        ..EdgeConfig::default()
+    }
+}
+
+/// The networks of the test's own clients.
+pub fn trusting(config: EdgeConfig) -> EdgeConfig {
+    EdgeConfig {
+        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        ..config
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    pub drain: Drain,
+    pub metrics: Arc<Metrics>,
+    /// Opens `/wait`, once for each permit.
+    pub gate: Arc<Semaphore>,
+    /// One word for each `/wait` that began and each `/big` or `/wait` that ended.
+    pub events: Receiver<&'static str>,
+    edge: Option<Edge>,
+}
+
+impl Server {
+    pub fn start(config: &EdgeConfig) -> Self {
+        Self::start_with(config, 1)
+    }
+
+    pub fn start_with(config: &EdgeConfig, workers: usize) -> Self {
+        let listeners = Listeners::bind(config, workers).unwrap();
+        let address = listeners.addresses()[0];
+        let (metrics, drain) = (Arc::<Metrics>::default(), Drain::default());
+        let gate = Arc::new(Semaphore::new(0));
+        let (sender, events) = channel();
+        let inner = Arc::clone(&gate);
+        let edge = Edge::start(listeners, config, Arc::clone(&metrics), drain.clone(), move |_| {
+            let (gate, sender) = (Arc::clone(&inner), sender.clone());
+            move |request, client| answer(request, client, Arc::clone(&gate), sender.clone())
+        });
+        Self {
+            address,
+            drain,
+            metrics,
+            gate,
+            events,
+            edge: Some(edge.unwrap()),
+        }
+    }
+
+    pub fn connect(&self) -> Conversation {
+        Conversation::new(TcpStream::connect(self.address).unwrap())
+    }
+
+    pub fn next_event(&self) -> &'static str {
+        self.events.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Waits for the drain that was begun.
+    pub fn join(&mut self) {
+        self.edge.take().unwrap().join().unwrap();
+    }
+
+    pub fn expired(&self) -> u64 {
+        self.metrics.edge.expired.get()
+    }
+
+    pub fn refused(&self) -> u64 {
+        self.metrics.edge.refused.get()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.gate.close();
+        self.drain.begin();
+        if let Some(edge) = self.edge.take() {
+            let _ = edge.join();
+        }
+    }
+}
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+async fn answer(
+    request: Request<Incoming>,
+    client: Client,
+    gate: Arc<Semaphore>,
+    events: Sender<&'static str>,
+) -> Answer {
+    match request.uri().path() {
+        "/whoami" => text(format!("{} {}", client.address, client.via_proxy)),
+        "/worker" => text(std::thread::current().name().unwrap_or_default().to_owned()),
+        "/wait" => {
+            let _ended = Ended(events.clone());
+            let _ = events.send("began");
+            let _ = gate.acquire().await.map(|permit| permit.forget());
+            text("waited".to_owned())
+        }
+        "/length" => match request.into_body().collect().await {
+            Ok(body) => text(body.to_bytes().len().to_string()),
+            Err(_) => status(StatusCode::BAD_REQUEST),
+        },
+        "/refuse" => status(StatusCode::PAYLOAD_TOO_LARGE),
+        "/big" => Response::new(UnsyncBoxBody::new(Big {
+            body: Full::new(Bytes::from(vec![b'x'; BIG_BYTES])),
+            _ended: Ended(events),
+        })),
+        "/pieces" => Response::new(UnsyncBoxBody::new(Pieces { first: true })),
+        "/panic" => panic!("a handler's panic, as asked for"),
+        _ => text("hello".to_owned()),
+    }
+}
+
+fn text(text: String) -> Answer {
+    Response::new(UnsyncBoxBody::new(Full::from(text)))
+}
+
+fn status(status: StatusCode) -> Answer {
+    let mut answer = text(String::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+struct Ended(Sender<&'static str>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.send("ended");
+    }
+}
+
+struct Big {
+    body: Full<Bytes>,
+    _ended: Ended,
+}
+
+impl Body for Big {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
+/// One piece, and another that never comes.
+struct Pieces {
+    first: bool,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if std::mem::take(&mut self.first) {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece")))))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// A client's connection.
+pub struct Conversation {
+    pub socket: TcpStream,
+    read: Vec<u8>,
+}
+
+/// An answer as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn says_close(&self) -> bool {
+        self.head.to_ascii_lowercase().contains("connection: close")
+    }
+}
+
+impl Conversation {
+    fn new(socket: TcpStream) -> Self {
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            socket,
+            read: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.write_all(bytes.as_ref()).unwrap();
+    }
+
+    pub fn get(&mut self, path: &str) -> Reply {
+        self.send(request(path));
+        self.reply()
+    }
+
+    /// The next answer, which must have a `Content-Length`.
+    pub fn reply(&mut self) -> Reply {
+        let end = self.read_until(b"\r\n\r\n");
+        let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
+        let length = head
+            .to_ascii_lowercase()
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("content-length: ")
+                    .map(|length| length.parse().unwrap())
+            })
+            .unwrap_or(0);
+        while self.read.len() < length {
+            assert!(self.read_more() > 0, "the body ended early");
+        }
+        let body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body }
+    }
+
+    /// Reads up to and including `pattern`; the length of all that.
+    pub fn read_until(&mut self, pattern: &[u8]) -> usize {
+        loop {
+            if let Some(start) = self.read.windows(pattern.len()).position(|window| window == pattern) {
+                return start + pattern.len();
+            }
+            assert!(
+                self.read_more() > 0,
+                "closed early, after {:?}",
+                String::from_utf8_lossy(&self.read)
+            );
+        }
+    }
+
+    pub fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length {
+            assert!(self.read_more() > 0, "closed early, after {:?}", self.read);
+        }
+        self.read.drain(..length).collect()
+    }
+
+    /// Everything up to the close, by whichever means.
+    pub fn rest(mut self) -> String {
+        let began = Instant::now();
+        while self.read_more() > 0 {
+            assert!(began.elapsed() < PATIENCE, "still open");
+        }
+        String::from_utf8_lossy(&self.read).into_owned()
+    }
+
+    fn read_more(&mut self) -> usize {
+        let mut buffer = [0; 16 * 1024];
+        match self.socket.read(&mut buffer) {
+            Ok(length) => {
+                self.read.extend_from_slice(&buffer[..length]);
+                length
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
+        }
+    }
+}
+
+pub fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
+}
