@@ -32,6 +32,8 @@ pub struct Report {
 struct Ready {
     version: u64,
     etag: HeaderValue,
+    /// Headers of the uncompressed answer.
+    headers: HeaderMap,
     plain: Bytes,
     gzip: Option<Bytes>,
     brotli: Option<Bytes>,
@@ -61,56 +63,51 @@ impl Report {
         let version = self.shared.totals.version();
         let ready = match &mut *ready {
             Some(ready) if ready.version == version => ready,
-            stale => stale.insert(self.render(version)),
+            stale => stale.insert(self.render(version, voice)),
         };
-        let mut response = if is_known(&call.headers, &ready.etag) {
-            voice.bare(StatusCode::NOT_MODIFIED, call)
-        } else {
-            self.whole(ready, voice, call)
-        };
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(ETAG, ready.etag.clone());
-        response
-    }
-
-    fn whole(&self, ready: &mut Ready, voice: &Voice, call: &Call) -> Answer {
-        if ready.plain.len() < self.compress_bytes_min {
-            return voice.json(StatusCode::OK, ready.plain.clone(), call);
+        if is_known(&call.headers, &ready.etag) {
+            let mut response = voice.bare(StatusCode::NOT_MODIFIED, call);
+            add_validators(response.headers_mut(), &ready.etag);
+            return response;
         }
-        let encoding = accepted(&call.headers);
+        let encoding = accepted(&call.headers).filter(|_| ready.plain.len() >= self.compress_bytes_min);
         let (body, name) = match encoding {
-            Some(Encoding::Brotli) => (ready.brotli(), Some("br")),
-            Some(Encoding::Gzip) => (ready.gzip(), Some("gzip")),
-            None => (ready.plain.clone(), None),
+            None => return voice.dress(StatusCode::OK, ready.plain.clone(), ready.headers.clone(), call),
+            Some(Encoding::Brotli) => (ready.brotli(), "br"),
+            Some(Encoding::Gzip) => (ready.gzip(), "gzip"),
         };
-        let mut response = voice.json(StatusCode::OK, body, call);
-        response
-            .headers_mut()
-            .append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        if let Some(name) = name {
-            response
-                .headers_mut()
-                .insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-        }
-        response
+        let mut headers = ready.headers.clone();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        voice.dress(StatusCode::OK, body, headers, call)
     }
 
-    fn render(&self, version: u64) -> Ready {
+    fn render(&self, version: u64, voice: &Voice) -> Ready {
         let mut plain = Vec::new();
         visits::report(self.shared.totals.all(), &mut plain);
         let mut hasher = SipHasher13::new();
         hasher.write(&plain);
         // Weak, since the same totals may go out in several encodings.
         let etag = HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish()));
+        let etag = etag.unwrap_or(HeaderValue::from_static("W/\"\""));
+        let mut headers = voice.json_headers().clone();
+        add_validators(&mut headers, &etag);
+        if plain.len() >= self.compress_bytes_min {
+            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
         Ready {
             version,
-            etag: etag.unwrap_or(HeaderValue::from_static("W/\"\"")),
+            etag,
+            headers,
             plain: plain.into(),
             gzip: None,
             brotli: None,
         }
     }
+}
+
+fn add_validators(headers: &mut HeaderMap, etag: &HeaderValue) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(ETAG, etag.clone());
 }
 
 impl Ready {
@@ -149,7 +146,7 @@ fn accepted(asked: &HeaderMap) -> Option<Encoding> {
         .filter_map(|value| value.to_str().ok());
     let names: Vec<_> = values.flat_map(|value| value.split(',')).filter_map(taken).collect();
     let takes = |name: &str| names.iter().any(|taken| taken.eq_ignore_ascii_case(name));
-    if takes("br") {
+    if takes("br") || takes("*") {
         Some(Encoding::Brotli)
     } else {
         takes("gzip").then_some(Encoding::Gzip)

@@ -1,5 +1,7 @@
 //! How the visits calls sound: the headers that every answer of theirs carries, made ready once a worker.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
@@ -13,9 +15,6 @@ use crate::config::Durability;
 use crate::dialects::visits;
 use crate::outcome::Reason;
 use crate::pipeline::Receipt;
-
-/// Room for the longest answer to a visit, `{"gb":18446744073709551615}`.
-const ANSWER_BYTES: usize = 32;
 
 /// A call, as far as its answer depends on it.
 pub struct Call {
@@ -50,6 +49,8 @@ pub struct Voice {
     json: HeaderMap,
     /// The same of an answer to a visit that was kept as far as the configuration asks.
     kept: (Durability, HeaderMap),
+    /// Where bodies are written before they are copied to their size.
+    scratch: RefCell<Vec<u8>>,
 }
 
 impl Voice {
@@ -66,12 +67,18 @@ impl Voice {
             origins,
             json,
             kept,
+            scratch: RefCell::default(),
         }
     }
 
     /// A JSON answer to a call.
     pub fn json(&self, status: StatusCode, body: impl Into<Bytes>, call: &Call) -> Answer {
         self.dress(status, body.into(), self.json.clone(), call)
+    }
+
+    /// Headers of JSON answers, to be added to once and given to [`Voice::dress`] often.
+    pub const fn json_headers(&self) -> &HeaderMap {
+        &self.json
     }
 
     /// An answer without a body.
@@ -93,7 +100,8 @@ impl Voice {
         } else {
             StatusCode::ACCEPTED
         };
-        let mut body = Vec::with_capacity(ANSWER_BYTES);
+        let mut body = self.scratch.borrow_mut();
+        body.clear();
         visits::total(receipt.country, receipt.total, &mut body);
         let headers = match &self.kept {
             (usual, headers) if *usual == receipt.kept => headers.clone(),
@@ -112,8 +120,8 @@ impl Voice {
         response
     }
 
-    /// Adds what differs from call to call.
-    fn dress(&self, status: StatusCode, body: Bytes, mut headers: HeaderMap, call: &Call) -> Answer {
+    /// An answer with headers that were made ready, and what differs from call to call.
+    pub fn dress(&self, status: StatusCode, body: Bytes, mut headers: HeaderMap, call: &Call) -> Answer {
         self.origins.add_if_listed(&call.headers, &mut headers);
         self.gate.tell(call.passage, &mut headers);
         let mut response = Response::new(body.into());
