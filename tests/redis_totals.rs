@@ -94,7 +94,7 @@ fn a_server_that_stops_and_comes_back_under_load_fails_no_request() {
         running.wait_for_answers(200);
         stage.server().stop();
         until_true("readyz to tell", || is_away(&gateway));
-        running.wait_for_answers(200);
+        running.wait_for_status(202);
         stage.server().start_again();
         until_true("readyz to tell", || !is_away(&gateway));
         running.wait_for_answers(200);

@@ -199,10 +199,13 @@ fn five_thousand_idle_connections_do_not_harm_good_traffic() {
     let idle: Vec<Connection> = (0..5_000).map(|_| served(&gateway)).collect();
     let during = Load::new(gateway.address(), 32).requests(50).run();
     during.check_all_kept();
-    until_true("the gauge", || metric(&gateway, "footfall_edge_connections") == 5_000);
+    // Whoever reads the figure may be one more.
+    until_true("the gauge", || {
+        (5_000..=5_001).contains(&metric(&gateway, "footfall_edge_connections"))
+    });
     drop(idle);
     until_true("the idle ones to be gone", || {
-        metric(&gateway, "footfall_edge_connections") == 0
+        metric(&gateway, "footfall_edge_connections") <= 1
     });
     let mut all = Load::new(gateway.address(), 32).requests(50).run();
     all.check_all_kept();
