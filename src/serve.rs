@@ -58,11 +58,11 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let edges = [
         Edge::start(listeners, &config.edge, metrics.clone(), drain.clone(), move |_| {
             let handler = service.handler();
-            move |request, client| handler.clone().answer(request, client)
+            move |request, client| handler.answer(request, client)
         })?,
         Edge::start(admin, &admin_edge, metrics, drain.clone(), move |_| {
             let handler = admin_service.admin_handler();
-            move |request, client| handler.clone().answer(request, client)
+            move |request, client| handler.answer(request, client)
         })?,
     ];
     announce(&addresses.0, &addresses.1)?;

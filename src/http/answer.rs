@@ -26,7 +26,8 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// A problem document (RFC 9457).
 pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+/// Browsers shall not guess.
+pub const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A response with a body.
 pub fn answer(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {

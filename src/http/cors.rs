@@ -35,15 +35,23 @@ impl Origins {
 
     /// Lets the asking origin read a response, if it may.
     pub fn add(&self, asked: &HeaderMap, response: &mut HeaderMap) {
-        match self {
-            Self::Any => {
-                response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-            }
-            Self::Listed(origins) => {
-                response.append(VARY, HeaderValue::from_static("Origin"));
-                if let Some(origin) = asked.get(ORIGIN).filter(|origin| is_listed(origins, origin)) {
-                    response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                }
+        self.add_if_any(response);
+        self.add_if_listed(asked, response);
+    }
+
+    /// The part of [`Origins::add`] that does not depend on who asks.
+    pub fn add_if_any(&self, response: &mut HeaderMap) {
+        if matches!(self, Self::Any) {
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+        }
+    }
+
+    /// The part of [`Origins::add`] that depends on who asks.
+    pub fn add_if_listed(&self, asked: &HeaderMap, response: &mut HeaderMap) {
+        if let Self::Listed(origins) = self {
+            response.append(VARY, HeaderValue::from_static("Origin"));
+            if let Some(origin) = asked.get(ORIGIN).filter(|origin| is_listed(origins, origin)) {
+                response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             }
         }
     }

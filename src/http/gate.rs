@@ -49,12 +49,18 @@ impl Gate {
         self.limiter.as_ref().map(|limiter| limiter.check(client.address))
     }
 
+    /// Names the limit, in headers that are the same for every answer.
+    pub fn add_policy(&self, headers: &mut HeaderMap) {
+        if self.limiter.is_some() {
+            headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
+        }
+    }
+
     /// Tells the client how it stands.
     pub fn tell(&self, passage: Passage, headers: &mut HeaderMap) {
         let (Some(verdict), Some(limiter)) = (passage, &self.limiter) else {
             return;
         };
-        headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
         headers.insert(RATE_LIMIT, value(&verdict.rate_limit()));
         if let Some(seconds) = verdict.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -8,6 +8,7 @@
 //! native paths answer with problem documents (RFC 9457).
 
 mod answer;
+mod answering;
 mod cors;
 mod gate;
 mod health;
@@ -18,6 +19,7 @@ mod request_body;
 mod request_id;
 mod routes;
 mod visits;
+mod voice;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 pub use answer::{Answer, Body};
+pub use answering::Answering;
 pub use health::Health;
 pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
 
@@ -38,6 +41,7 @@ use self::report::Report;
 use self::request_body::BodyLimits;
 use self::request_id::RequestId;
 use self::visits::Visits;
+use self::voice::Voice;
 use crate::admit::{Client, Limiter};
 use crate::enrich::Countries;
 use crate::metrics::Metrics;
@@ -68,23 +72,24 @@ struct Inner {
     health: Health,
     metrics: Arc<Metrics>,
     /// The public calls; `None` on the admin listener.
-    visits: Option<Visits>,
+    visits: Option<Rc<Visits>>,
 }
 
 impl Service {
     /// The handler of a worker; must be called on its runtime.
     pub fn handler(&self) -> Handler {
         let config = &self.shared.config;
+        let gate = Gate::new(self.limiter.clone(), config.limit.legacy_headers);
+        let origins = Origins::new(&config.http.allowed_origins);
         let visits = Visits {
-            gate: Gate::new(self.limiter.clone(), config.limit.legacy_headers),
-            origins: Origins::new(&config.http.allowed_origins),
+            voice: Voice::new(gate, origins, config.journal.durability),
             intake: Intake::new(self.shared.clone()),
             report: Report::new(self.shared.clone()),
             body_limits: BodyLimits::new(config.http.body_bytes_max, &config.edge),
             countries: self.countries.clone(),
             shared: self.shared.clone(),
         };
-        self.with(Routes::new(&PUBLIC), Some(visits))
+        self.with(Routes::new(&PUBLIC), Some(Rc::new(visits)))
     }
 
     /// The handler of the admin listener.
@@ -92,7 +97,7 @@ impl Service {
         self.with(Routes::new(&ADMIN), None)
     }
 
-    fn with(&self, routes: Routes, visits: Option<Visits>) -> Handler {
+    fn with(&self, routes: Routes, visits: Option<Rc<Visits>>) -> Handler {
         let (health, metrics) = (self.health.clone(), self.shared.metrics.clone());
         Handler {
             inner: Rc::new(Inner {
@@ -107,22 +112,21 @@ impl Service {
 
 impl Handler {
     /// Answers one request.
-    pub async fn answer(self, request: Request<Incoming>, client: Client) -> Answer {
+    pub fn answer(&self, request: Request<Incoming>, client: Client) -> Answering {
         let inner = &self.inner;
         let Some(endpoint) = inner.routes.find(request.uri().path()) else {
-            return inner.refuse(Reason::NotFound, &request, client);
+            return inner.refuse(Reason::NotFound, &request, client).into();
         };
         if !endpoint.takes(request.method()) {
             let mut response = inner.refuse(Reason::MethodNotAllowed, &request, client);
             response.headers_mut().insert(ALLOW, endpoint.allow_value());
-            return response;
+            return response.into();
         }
         match (endpoint, &inner.visits) {
-            (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() == Method::OPTIONS => {
-                visits.origins.preflight(request.headers())
+            (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() != Method::OPTIONS => {
+                visits.answer(request, client, endpoint)
             }
-            (Endpoint::Stats | Endpoint::Visits, Some(visits)) => visits.answer(request, client, endpoint).await,
-            _ => inner.simple(endpoint, &request),
+            _ => inner.simple(endpoint, &request).into(),
         }
     }
 }
@@ -142,14 +146,14 @@ impl Inner {
             Endpoint::Live | Endpoint::Stats | Endpoint::Visits => Health::live(),
         };
         if let Some(visits) = &self.visits {
-            visits.origins.add(request.headers(), response.headers_mut());
+            visits.voice.origins.add(request.headers(), response.headers_mut());
         }
         response
     }
 
     fn options(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Answer {
         let mut response = match &self.visits {
-            Some(visits) => visits.origins.preflight(request.headers()),
+            Some(visits) => visits.voice.origins.preflight(request.headers()),
             None => answer::empty(StatusCode::NO_CONTENT),
         };
         response.headers_mut().insert(ALLOW, endpoint.allow_value());
@@ -161,7 +165,7 @@ impl Inner {
         tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
         let mut response = problem(reason, &id);
         if let Some(visits) = &self.visits {
-            visits.origins.add(request.headers(), response.headers_mut());
+            visits.voice.origins.add(request.headers(), response.headers_mut());
         }
         response
     }

@@ -12,7 +12,8 @@ use hyper::header::{
 };
 use siphasher::sip::SipHasher13;
 
-use super::answer::{Answer, JSON, answer, empty};
+use super::answer::Answer;
+use super::voice::{Call, Voice};
 use crate::dialects::visits;
 use crate::pipeline::Shared;
 
@@ -54,18 +55,18 @@ impl Report {
         }
     }
 
-    /// Answers a request that has these headers.
-    pub fn answer(&self, asked: &HeaderMap) -> Answer {
+    /// Answers a call.
+    pub fn answer(&self, voice: &Voice, call: &Call) -> Answer {
         let mut ready = self.ready.borrow_mut();
         let version = self.shared.totals.version();
         let ready = match &mut *ready {
             Some(ready) if ready.version == version => ready,
             stale => stale.insert(self.render(version)),
         };
-        let mut response = if is_known(asked, &ready.etag) {
-            empty(StatusCode::NOT_MODIFIED)
+        let mut response = if is_known(&call.headers, &ready.etag) {
+            voice.bare(StatusCode::NOT_MODIFIED, call)
         } else {
-            self.whole(ready, asked)
+            self.whole(ready, voice, call)
         };
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -73,20 +74,20 @@ impl Report {
         response
     }
 
-    fn whole(&self, ready: &mut Ready, asked: &HeaderMap) -> Answer {
+    fn whole(&self, ready: &mut Ready, voice: &Voice, call: &Call) -> Answer {
         if ready.plain.len() < self.compress_bytes_min {
-            return answer(StatusCode::OK, JSON, ready.plain.clone());
+            return voice.json(StatusCode::OK, ready.plain.clone(), call);
         }
-        let encoding = accepted(asked);
+        let encoding = accepted(&call.headers);
         let (body, name) = match encoding {
             Some(Encoding::Brotli) => (ready.brotli(), Some("br")),
             Some(Encoding::Gzip) => (ready.gzip(), Some("gzip")),
             None => (ready.plain.clone(), None),
         };
-        let mut response = answer(StatusCode::OK, JSON, body);
+        let mut response = voice.json(StatusCode::OK, body, call);
         response
             .headers_mut()
-            .insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            .append(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(name) = name {
             response
                 .headers_mut()

@@ -40,12 +40,12 @@ impl Endpoint {
 
     /// Whether it takes a method.
     pub fn takes(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method.as_str())
-    }
-
-    /// Whether calls count against the client address' allowance.
-    pub const fn is_limited(self) -> bool {
-        matches!(self, Self::Stats | Self::Visits)
+        match *method {
+            Method::OPTIONS => true,
+            Method::POST => matches!(self, Self::Stats | Self::Visits),
+            Method::GET | Method::HEAD => !matches!(self, Self::Visits),
+            _ => false,
+        }
     }
 
     /// The `Allow` header.
@@ -123,6 +123,19 @@ mod tests {
                 assert_eq!(routes.find(path), Some(endpoint));
                 assert_eq!(routes.find(&format!("{path}/")), Some(endpoint));
                 assert_eq!(routes.find(&format!("/{}//", path.replace('/', "///"))), Some(endpoint));
+            }
+        }
+    }
+
+    #[test]
+    fn an_endpoint_takes_exactly_the_methods_it_allows() {
+        for (_, endpoint) in PUBLIC.into_iter().chain(ADMIN) {
+            for method in [
+                "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "get",
+            ] {
+                let allowed = endpoint.allow().split(", ").any(|allowed| allowed == method);
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                assert_eq!(endpoint.takes(&method), allowed, "{endpoint:?} {method}");
             }
         }
     }

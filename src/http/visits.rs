@@ -1,35 +1,32 @@
 //! The calls that count visits and report them.
 
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{HeaderMap, HeaderName};
+use hyper::{Method, Request};
 
-use super::answer::{Answer, JSON, X_DURABILITY, X_REQUEST_ID, add_retry, answer, status};
-use super::cors::Origins;
-use super::gate::{Gate, Passage};
+use super::answer::Answer;
+use super::answering::Answering;
 use super::idempotency::idempotency_key;
 use super::report::Report;
 use super::request_body::BodyLimits;
-use super::request_id::RequestId;
 use super::routes::Endpoint;
+use super::voice::{Call, Voice};
 use crate::admit::Client;
 use crate::dialects::visits;
 use crate::enrich::Countries;
 use crate::event::Country;
 use crate::outcome::Reason;
-use crate::pipeline::{Intake, Receipt, Shared};
-
-/// Longest answer to a visit, `{"gb":18446744073709551615}`.
-const ANSWER_BYTES: usize = 32;
+use crate::pipeline::{Intake, Place, Shared};
 
 /// Serves the visits calls of one worker.
 pub struct Visits {
-    /// The limit.
-    pub gate: Gate,
-    /// Who may read.
-    pub origins: Origins,
+    /// How answers are dressed.
+    pub voice: Voice,
     /// The way into the log.
     pub intake: Intake,
     /// The totals, rendered.
@@ -43,104 +40,106 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// Answers a call whose endpoint takes its method.
-    pub async fn answer(&self, request: Request<Incoming>, client: Client, endpoint: Endpoint) -> Answer {
+    /// Answers a call whose endpoint takes its method. What needs no waiting is done before this returns.
+    pub fn answer(self: &Rc<Self>, request: Request<Incoming>, client: Client, endpoint: Endpoint) -> Answering {
         let (head, body) = request.into_parts();
-        let counts = head.method == Method::POST;
-        if counts {
-            self.shared.metrics.visits.received.inc();
-        }
-        let passage = self.gate.pass(client);
-        let result = if passage.is_some_and(|verdict| !verdict.is_admitted()) {
-            Err(Reason::RateLimited)
-        } else if counts {
-            let country = match endpoint {
-                Endpoint::Stats => visits::country(head.uri.query()),
-                _ => Ok(self.country_of(&head.headers, client)),
-            };
-            self.count(country, &head.headers, body).await
-        } else {
-            self.read(&head.headers)
+        let call = Call {
+            headers: head.headers,
+            client,
+            passage: self.voice.gate.pass(client),
         };
-        self.finish(result, counts, (&head.headers, client, passage))
-    }
-
-    /// Counts a visit; a refusal that comes from here is noted here, one of the pipeline's there.
-    async fn count(
-        &self,
-        country: Result<Country, Reason>,
-        asked: &HeaderMap,
-        body: Incoming,
-    ) -> Result<Answer, Reason> {
-        let (country, key) = self.noted(country.and_then(|country| Ok((country, idempotency_key(asked)?))))?;
-        self.noted(self.body_limits.discard(body).await)?;
-        let receipt = match key {
-            None => self.intake.visit(country).await?,
-            Some(key) => self.intake.visit_once(country, &key).await?,
-        };
-        Ok(counted(receipt))
-    }
-
-    fn noted<T>(&self, result: Result<T, Reason>) -> Result<T, Reason> {
-        result.inspect_err(|&reason| self.shared.metrics.visits.count_refused(reason, 1))
-    }
-
-    fn read(&self, asked: &HeaderMap) -> Result<Answer, Reason> {
-        if self.shared.totals.is_known() {
-            Ok(self.report.answer(asked))
-        } else {
-            Err(Reason::TotalsUnknown)
+        if head.method != Method::POST {
+            return Answering::Ready(Some(self.read(&call)));
         }
+        let country = match endpoint {
+            Endpoint::Stats => visits::country(head.uri.query()),
+            _ => Ok(self.country_of(&call)),
+        };
+        self.count(country, call, body)
     }
 
-    fn country_of(&self, asked: &HeaderMap, client: Client) -> Country {
-        let claim = self.countries.header().and_then(|name| sole(asked, name));
-        self.countries
-            .country_of(client.address, client.via_proxy, claim)
-            .unwrap_or(Country::UNKNOWN)
+    /// Counts a visit. A refusal that comes from here is noted here, one of the pipeline's there.
+    fn count(self: &Rc<Self>, country: Result<Country, Reason>, call: Call, body: Incoming) -> Answering {
+        self.shared.metrics.visits.received.inc();
+        let wanted = call.admitted().and(country);
+        let wanted = wanted.and_then(|country| Ok((country, idempotency_key(&call.headers)?)));
+        let (country, key) = match wanted {
+            Ok((country, key)) => (country, key.map(|key| Box::from(key.as_ref()))),
+            Err(reason) => return Answering::Ready(Some(self.refuse(reason, &call))),
+        };
+        if key.is_none() && body.is_end_stream() {
+            let place = self.intake.join(country);
+            return Answering::Visit(Visit {
+                visits: self.clone(),
+                place,
+                country,
+                call,
+            });
+        }
+        Answering::Slow(Box::pin(self.clone().count_slowly(country, key, (call, body))))
     }
 
-    /// Adds what every answer of these calls carries.
-    fn finish(
-        &self,
-        result: Result<Answer, Reason>,
-        counts: bool,
-        (asked, client, passage): (&HeaderMap, Client, Passage),
+    /// Counts a visit that has a body or an idempotency key.
+    async fn count_slowly(
+        self: Rc<Self>,
+        country: Country,
+        key: Option<Box<[u8]>>,
+        (call, body): (Call, Incoming),
     ) -> Answer {
-        let mut response = result.unwrap_or_else(|reason| {
-            if counts && reason == Reason::RateLimited {
-                self.shared.metrics.visits.count_refused(reason, 1);
+        if let Err(reason) = self.body_limits.discard(body).await {
+            return self.refuse(reason, &call);
+        }
+        let receipt = match key {
+            None => self.intake.visit(country).await,
+            Some(key) => self.intake.visit_once(country, &key).await,
+        };
+        self.voice.counted(receipt, &call)
+    }
+
+    fn refuse(&self, reason: Reason, call: &Call) -> Answer {
+        self.shared.metrics.visits.count_refused(reason, 1);
+        self.voice.refused(reason, call)
+    }
+
+    fn read(&self, call: &Call) -> Answer {
+        let known = call.admitted().and_then(|()| {
+            if self.shared.totals.is_known() {
+                Ok(())
+            } else {
+                Err(Reason::TotalsUnknown)
             }
-            refused(reason, &RequestId::of(asked, client.via_proxy))
         });
-        self.origins.add(asked, response.headers_mut());
-        self.gate.tell(passage, response.headers_mut());
-        response
+        match known {
+            Ok(()) => self.report.answer(&self.voice, call),
+            Err(reason) => self.voice.refused(reason, call),
+        }
+    }
+
+    fn country_of(&self, call: &Call) -> Country {
+        let claim = self.countries.header().and_then(|name| sole(&call.headers, name));
+        let country = self
+            .countries
+            .country_of(call.client.address, call.client.via_proxy, claim);
+        country.unwrap_or(Country::UNKNOWN)
     }
 }
 
-/// The answer to a visit: `201` while the total is current, `202` while it may lack others' visits.
-fn counted(receipt: Receipt) -> Answer {
-    let status = if receipt.current {
-        StatusCode::CREATED
-    } else {
-        StatusCode::ACCEPTED
-    };
-    let mut body = Vec::with_capacity(ANSWER_BYTES);
-    visits::total(receipt.country, receipt.total, &mut body);
-    let mut response = answer(status, JSON, body);
-    response
-        .headers_mut()
-        .insert(X_DURABILITY, HeaderValue::from_static(receipt.kept.name()));
-    response
+/// A visit that waits for the log.
+pub struct Visit {
+    visits: Rc<Visits>,
+    place: Place,
+    country: Country,
+    call: Call,
 }
 
-fn refused(reason: Reason, id: &RequestId) -> Answer {
-    tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
-    let mut response = answer(status(reason), JSON, visits::error(reason));
-    add_retry(&mut response, reason);
-    response.headers_mut().insert(X_REQUEST_ID, id.value());
-    response
+impl Future for Visit {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let kept = ready!(Pin::new(&mut self.place).poll(context));
+        let receipt = kept.map(|(own, kept)| self.visits.intake.receipt(self.country, own, kept));
+        Poll::Ready(self.visits.voice.counted(receipt, &self.call))
+    }
 }
 
 /// The value of a header that is there exactly once.

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use super::gather::{Gather, Keyed};
+use super::group::Place;
 use crate::config::Durability;
 use crate::event::Country;
 use crate::outcome::Reason;
@@ -44,8 +45,13 @@ impl Intake {
     /// # Errors
     /// The reason why it is not kept, or not known to be.
     pub async fn visit(&self, country: Country) -> Result<Receipt, Reason> {
-        let (own, kept) = self.gather.join(country).await?;
-        Ok(self.receipt(country, own + self.shared.totals.foreign(country), kept))
+        let (own, kept) = self.join(country).await?;
+        Ok(self.receipt(country, own, kept))
+    }
+
+    /// Hands a visit over; the place resolves to its own count and how far it is kept, for [`Intake::receipt`].
+    pub fn join(&self, country: Country) -> Place {
+        self.gather.join(country)
     }
 
     /// Keeps a visit unless one with the same id was kept before; both get the same answer.
@@ -62,10 +68,15 @@ impl Intake {
         let (sequence, answer) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
         let answer = answer.await.map_err(|_| Reason::DurabilityUnknown)?;
         let kept = self.shared.settle(sequence).await;
-        Ok(self.receipt(answer.country, answer.total, kept))
+        Ok(self.receipt_of(answer.country, answer.total, kept))
     }
 
-    fn receipt(&self, country: Country, total: u64, kept: Durability) -> Receipt {
+    /// The receipt of a visit that raised this gateway's own count to `own`.
+    pub fn receipt(&self, country: Country, own: u64, kept: Durability) -> Receipt {
+        self.receipt_of(country, own + self.shared.totals.foreign(country), kept)
+    }
+
+    fn receipt_of(&self, country: Country, total: u64, kept: Durability) -> Receipt {
         Receipt {
             country,
             total,

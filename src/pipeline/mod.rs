@@ -38,6 +38,7 @@ mod verify;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub use group::Place;
 pub use intake::{Intake, Receipt};
 pub use shared::Shared;
 pub use status::Status;
