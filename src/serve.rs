@@ -56,11 +56,12 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(pipeline.first_contact());
     let edges = [
-        Edge::start(listeners, &config.edge, metrics.clone(), drain.clone(), move |_| {
+        Edge::start(listeners, &config.edge, metrics, drain.clone(), move |_| {
             let handler = service.handler();
             move |request, client| handler.answer(request, client)
         })?,
-        Edge::start(admin, &admin_edge, metrics, drain.clone(), move |_| {
+        // Figures of its own: connection caps count by them, and a full public side must not lock operators out.
+        Edge::start(admin, &admin_edge, Arc::default(), drain.clone(), move |_| {
             let handler = admin_service.admin_handler();
             move |request, client| handler.answer(request, client)
         })?,

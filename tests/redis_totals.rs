@@ -92,9 +92,10 @@ fn a_server_that_stops_and_comes_back_under_load_fails_no_request() {
         let gateway = stage.settings.start();
         let running = Load::new(gateway.address(), 16).start();
         running.wait_for_answers(200);
+        until_true("visits in Redis", || visits_in(stage.server()).sum() > 0);
         stage.server().stop();
         until_true("readyz to tell", || is_away(&gateway));
-        running.wait_for_answers(200);
+        running.wait_for_status(202);
         stage.server().start_again();
         until_true("readyz to tell", || !is_away(&gateway));
         running.wait_for_answers(200);
@@ -103,6 +104,7 @@ fn a_server_that_stops_and_comes_back_under_load_fails_no_request() {
         assert!(history.statuses().contains_key(&202), "{:?}", history.statuses());
         history.check(&gateway.report());
         wait_for_visits(stage.server(), &history.kept());
+        assert_eq!(metric(&gateway, "footfall_counters_losses_total"), 0);
     }
 }
 

@@ -162,6 +162,7 @@ fn connections_beyond_the_cap_are_closed_at_once_and_welcome_when_others_have_go
     let mut held: Vec<Connection> = (0..8).map(|_| served(&gateway)).collect();
     let mut ninth = Connection::open(gateway.address()).unwrap();
     assert!(ninth.is_closed_without_a_word());
+    assert_eq!(metric(&gateway, "footfall_edge_connections"), 8, "operators are let in");
     held.pop();
     until_true("a free place", || {
         Client::new(gateway.address())

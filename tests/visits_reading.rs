@@ -162,7 +162,7 @@ fn a_large_report_is_compressed_for_clients_that_ask_for_it() {
     assert!(plain.header_lists("vary", "accept-encoding"), "{:?}", plain.headers);
     assert_eq!(plain.json().as_object().unwrap().len(), 676);
 
-    for accepted in ["gzip", "deflate, gzip;q=0.5", "br;q=0, GZIP", "*"] {
+    for accepted in ["gzip", "deflate, gzip;q=0.5", "br;q=0, GZIP"] {
         let answer = read_as(&mut client, accepted);
         let Some(coding) = answer.header("content-encoding") else {
             panic!("{accepted}: not compressed")

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use super::answer::Answer;
@@ -57,15 +57,15 @@ impl Load {
     /// Starts to send.
     pub fn start(self) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
-        let answered = Arc::new(AtomicU64::new(0));
+        let progress = Arc::new(Progress::default());
         let sender = |place| {
-            let (load, stop, answered) = (self.clone(), Arc::clone(&stop), Arc::clone(&answered));
-            std::thread::spawn(move || load.send(place, &stop, &answered))
+            let (load, stop, progress) = (self.clone(), Arc::clone(&stop), Arc::clone(&progress));
+            std::thread::spawn(move || load.send(place, &stop, &progress))
         };
         Running {
             senders: (0..self.connections).map(sender).collect(),
             stop,
-            answered,
+            progress,
         }
     }
 
@@ -76,7 +76,7 @@ impl Load {
     }
 
     /// One connection's visits; it ends early when it is told to, or when an answer fails to come.
-    fn send(&self, place: usize, stop: &AtomicBool, answered: &AtomicU64) -> History {
+    fn send(&self, place: usize, stop: &AtomicBool, progress: &Progress) -> History {
         let mut client = Client::new(self.address);
         let mut history = History::default();
         for turn in 0..self.requests {
@@ -91,10 +91,10 @@ impl Load {
                 key,
                 fate,
             });
-            if fate == Fate::Unknown {
-                break;
+            match fate {
+                Fate::Unknown => break,
+                Fate::Kept { status, .. } | Fate::Refused(status) => progress.note(status),
             }
-            answered.fetch_add(1, Ordering::Relaxed);
         }
         history
     }
@@ -126,13 +126,27 @@ fn fate(country: &str, answer: io::Result<Answer>) -> Fate {
 pub struct Running {
     senders: Vec<JoinHandle<History>>,
     stop: Arc<AtomicBool>,
-    answered: Arc<AtomicU64>,
+    progress: Arc<Progress>,
+}
+
+/// What the connections have had so far.
+#[derive(Debug, Default)]
+struct Progress {
+    answered: AtomicU64,
+    last_status: AtomicU16,
+}
+
+impl Progress {
+    fn note(&self, status: u16) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        self.last_status.store(status, Ordering::Relaxed);
+    }
 }
 
 impl Running {
     /// Answers so far.
     pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
+        self.progress.answered.load(Ordering::Relaxed)
     }
 
     /// Waits until this many more answers have come.
@@ -141,6 +155,14 @@ impl Running {
         let goal = self.answered() + more;
         until_true("answers to the load", || {
             self.answered() >= goal || self.senders.iter().all(JoinHandle::is_finished)
+        });
+    }
+
+    /// Waits until the last answer has this status.
+    #[track_caller]
+    pub fn wait_for_status(&self, status: u16) {
+        until_true(&format!("an answer of {status}"), || {
+            self.progress.last_status.load(Ordering::Relaxed) == status
         });
     }
 
