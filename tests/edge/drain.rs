@@ -25,6 +25,7 @@ fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
 
     server.drain.begin();
     assert_eq!(idle.rest(), "", "an idle connection is closed");
+    server.wait_for(Stage::Draining);
     assert!(!server.drain.is_ready() && server.drain.is_draining());
     let refused = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -66,6 +67,7 @@ fn connections_accepted_before_their_first_byte_are_served() {
     let mut server = Server::start(&config());
     let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
     server.drain.begin();
+    server.wait_for(Stage::Draining);
     for client in &mut clients {
         let reply = client.get("/");
         assert!(reply.body == "hello" && reply.says_close(), "{reply:?}");
