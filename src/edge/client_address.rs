@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::hops::{Hop, forwarded_hops, x_forwarded_for_hops};
 use crate::admit::Client;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Hops looked at in one request; a chain of more trusted proxies than this does not exist.
 const HOPS_MAX: usize = 32;
@@ -61,12 +61,11 @@ pub(super) const fn direct(peer: IpAddr) -> Client {
 
 /// The client behind `proxy`, which is known to be trusted.
 pub(super) fn behind_proxy(proxy: IpAddr, trusted: &TrustedProxies, headers: &HeaderMap) -> Client {
-    let address = if headers.contains_key(X_FORWARDED_FOR) {
-        walk(proxy, trusted, lines(headers, &X_FORWARDED_FOR).flat_map(x_forwarded_for_hops))
-    } else if headers.contains_key(FORWARDED) {
-        walk(proxy, trusted, lines(headers, &FORWARDED).flat_map(forwarded_hops))
+    let mut forwarded_for = lines(headers, &X_FORWARDED_FOR).peekable();
+    let address = if forwarded_for.peek().is_some() {
+        walk(proxy, trusted, forwarded_for.flat_map(x_forwarded_for_hops))
     } else {
-        proxy
+        walk(proxy, trusted, lines(headers, &FORWARDED).flat_map(forwarded_hops))
     };
     Client {
         address,
@@ -75,7 +74,7 @@ pub(super) fn behind_proxy(proxy: IpAddr, trusted: &TrustedProxies, headers: &He
 }
 
 /// The values of all lines of a header, last line first: together they are one list.
-fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     headers.get_all(name).iter().rev().map(HeaderValue::as_bytes)
 }
 
@@ -115,7 +114,10 @@ mod tests {
         TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
     }
 
-    fn client(peer: &str, lines: &[(&'static str, &str)]) -> Client {
+    /// A header line: its name, its value.
+    type Line<'a> = (&'static str, &'a str);
+
+    fn client(peer: &str, lines: &[Line<'_>]) -> Client {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
@@ -128,12 +130,20 @@ mod tests {
 
     #[test]
     fn the_client_is_the_right_most_untrusted_hop() {
-        let rows: &[(&str, &[(&'static str, &str)], &str)] = &[
+        let rows: &[(&str, &[Line<'_>], &str)] = &[
             ("127.0.0.1", &[], "127.0.0.1"),
             ("127.0.0.1", &[(XFF, "203.0.113.7")], "203.0.113.7"),
             ("127.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.7")], "203.0.113.7"),
-            ("127.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.7, 10.0.0.9,10.1.1.1")], "203.0.113.7"),
-            ("127.0.0.1", &[(XFF, "6.6.6.6"), (XFF, "203.0.113.7"), (XFF, "10.0.0.9")], "203.0.113.7"),
+            (
+                "127.0.0.1",
+                &[(XFF, "6.6.6.6, 203.0.113.7, 10.0.0.9,10.1.1.1")],
+                "203.0.113.7",
+            ),
+            (
+                "127.0.0.1",
+                &[(XFF, "6.6.6.6"), (XFF, "203.0.113.7"), (XFF, "10.0.0.9")],
+                "203.0.113.7",
+            ),
             ("127.0.0.1", &[(XFF, "203.0.113.7:4711")], "203.0.113.7"),
             ("127.0.0.1", &[(XFF, "[2001:db8::1]:4711")], "2001:db8::1"),
             ("127.0.0.1", &[(XFF, "[2001:db8::1]")], "2001:db8::1"),
@@ -149,15 +159,39 @@ mod tests {
             ("127.0.0.1", &[(XFF, "203.0.113.7, unknown")], "127.0.0.1"),
             ("127.0.0.1", &[(XFF, "")], "127.0.0.1"),
             ("127.0.0.1", &[(FWD, "for=203.0.113.7")], "203.0.113.7"),
-            ("127.0.0.1", &[(FWD, "for=6.6.6.6, For=\"203.0.113.7:80\";proto=https;by=10.0.0.2")], "203.0.113.7"),
-            ("127.0.0.1", &[(FWD, "proto=http ; for=\"[2001:db8::1]:4711\"")], "2001:db8::1"),
-            ("127.0.0.1", &[(FWD, "for=203.0.113.7"), (FWD, "for=10.0.0.3, for=10.0.0.2")], "203.0.113.7"),
-            ("127.0.0.1", &[(FWD, "for=203.0.113.7, for=_hidden, for=10.0.0.2")], "10.0.0.2"),
+            (
+                "127.0.0.1",
+                &[(FWD, "for=6.6.6.6, For=\"203.0.113.7:80\";proto=https;by=10.0.0.2")],
+                "203.0.113.7",
+            ),
+            (
+                "127.0.0.1",
+                &[(FWD, "proto=http ; for=\"[2001:db8::1]:4711\"")],
+                "2001:db8::1",
+            ),
+            (
+                "127.0.0.1",
+                &[(FWD, "for=203.0.113.7"), (FWD, "for=10.0.0.3, for=10.0.0.2")],
+                "203.0.113.7",
+            ),
+            (
+                "127.0.0.1",
+                &[(FWD, "for=203.0.113.7, for=_hidden, for=10.0.0.2")],
+                "10.0.0.2",
+            ),
             ("127.0.0.1", &[(FWD, "for=203.0.113.7, for=unknown")], "127.0.0.1"),
             ("127.0.0.1", &[(FWD, "for=203.0.113.7, proto=https")], "127.0.0.1"),
-            ("127.0.0.1", &[(FWD, "host=\"a,b;for=6.6.6.6\";for=203.0.113.7")], "203.0.113.7"),
+            (
+                "127.0.0.1",
+                &[(FWD, "host=\"a,b;for=6.6.6.6\";for=203.0.113.7")],
+                "203.0.113.7",
+            ),
             ("127.0.0.1", &[(FWD, "host=\"open, for=203.0.113.7")], "203.0.113.7"),
-            ("127.0.0.1", &[(FWD, "for=6.6.6.6"), (XFF, "203.0.113.7")], "203.0.113.7"),
+            (
+                "127.0.0.1",
+                &[(FWD, "for=6.6.6.6"), (XFF, "203.0.113.7")],
+                "203.0.113.7",
+            ),
         ];
         for (peer, lines, expected) in rows {
             let found = client(peer, lines);

@@ -18,10 +18,11 @@ pub(super) enum Hop {
 
 /// The hops of a line of `X-Forwarded-For`, last first.
 pub(super) fn x_forwarded_for_hops(line: &[u8]) -> impl Iterator<Item = Hop> {
-    line.rsplit(|byte| *byte == b',').map(|element| match element.trim_ascii() {
-        [] => Hop::Absent,
-        node => hop(node),
-    })
+    line.rsplit(|byte| *byte == b',')
+        .map(|element| match element.trim_ascii() {
+            [] => Hop::Absent,
+            node => hop(node),
+        })
 }
 
 /// The hops of a line of `Forwarded`, last first.
@@ -56,7 +57,10 @@ fn unquoted(value: &[u8]) -> &[u8] {
 }
 
 fn hop(node: &[u8]) -> Hop {
-    std::str::from_utf8(node).ok().and_then(address).map_or(Hop::Unknown, Hop::Address)
+    std::str::from_utf8(node)
+        .ok()
+        .and_then(address)
+        .map_or(Hop::Unknown, Hop::Address)
 }
 
 /// `1.2.3.4`, `1.2.3.4:5`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:5`.
@@ -143,8 +147,22 @@ mod tests {
             assert_eq!(address(node), Some(expected.parse().unwrap()), "{node}");
         }
         let bad = [
-            "", "1.2.3", "1.2.3.4:", "1.2.3.4:x", "1.2.3.4:65536", "[1.2.3.4]", "[::1", "[::1]5", "[::1]:", "[::1]:_",
-            "fe80::1%eth0", "01.2.3.4", "unknown", "_hidden", "example.com", "1.2.3.4 5",
+            "",
+            "1.2.3",
+            "1.2.3.4:",
+            "1.2.3.4:x",
+            "1.2.3.4:65536",
+            "[1.2.3.4]",
+            "[::1",
+            "[::1]5",
+            "[::1]:",
+            "[::1]:_",
+            "fe80::1%eth0",
+            "01.2.3.4",
+            "unknown",
+            "_hidden",
+            "example.com",
+            "1.2.3.4 5",
         ];
         for node in bad {
             assert_eq!(address(node), None, "{node}");
@@ -154,7 +172,9 @@ mod tests {
     #[test]
     fn separators_inside_quotes_do_not_split() {
         let split = |text: &'static str| -> Vec<&str> {
-            RightSplit::new(text.as_bytes(), b',').map(|part| std::str::from_utf8(part).unwrap()).collect()
+            RightSplit::new(text.as_bytes(), b',')
+                .map(|part| std::str::from_utf8(part).unwrap())
+                .collect()
         };
         assert_eq!(split("a,b,c"), ["c", "b", "a"]);
         assert_eq!(split("a,\"b,\\\",c\",d"), ["d", "\"b,\\\",c\"", "a"]);

@@ -31,8 +31,7 @@ impl Listeners {
             let mut address = SocketAddr::new(config.host, port);
             refuse_a_taken_port(address).map_err(|source| EdgeError::Bind { address, source })?;
             for row in &mut rows {
-                let listener =
-                    listen(address, config.backlog).map_err(|source| EdgeError::Bind { address, source })?;
+                let listener = listen(address, config.backlog).map_err(|source| EdgeError::Bind { address, source })?;
                 address = listener.local_addr().map_err(EdgeError::Socket)?;
                 row.push(listener);
             }
@@ -145,7 +144,9 @@ mod tests {
     fn a_taken_port_is_an_error_that_names_it() {
         let first = Listeners::bind(&loopback(vec![0]), 2).unwrap();
         let address = first.addresses()[0];
-        let error = Listeners::bind(&loopback(vec![address.port()]), 2).unwrap_err().to_string();
+        let error = Listeners::bind(&loopback(vec![address.port()]), 2)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&address.to_string()), "{error}");
         assert!(error.contains("in use"), "{error}");
     }
@@ -184,7 +185,9 @@ mod tests {
     #[test]
     fn inherited_sockets_are_dealt_out_so_that_each_has_a_worker() {
         let inherit = |count| -> Vec<TcpListener> {
-            (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect()
+            (0..count)
+                .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+                .collect()
         };
         let shares = |sockets, workers| -> Vec<usize> {
             let rows = Listeners::adopt(inherit(sockets), workers).unwrap().into_rows();

@@ -14,6 +14,7 @@
 //! begins the drain, so that the gateway ends rather than leave connections to nobody. When a connection ends, the
 //! answer to its request in flight is dropped wherever it waits.
 
+mod body;
 mod caller;
 mod caps;
 mod client_address;
@@ -107,7 +108,11 @@ impl Edge {
         let open = metrics.edge.connections.clone();
         let shared = Shared {
             config: Arc::new(config.clone()),
-            caps: Arc::new(Caps::new(open, config.connections_max, config.connections_per_address_max)),
+            caps: Arc::new(Caps::new(
+                open,
+                config.connections_max,
+                config.connections_per_address_max,
+            )),
             metrics,
             drain: drain.clone(),
         };

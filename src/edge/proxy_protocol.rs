@@ -42,7 +42,11 @@ fn starts_alike(bytes: &[u8], prefix: &[u8]) -> bool {
 fn parse_v1(bytes: &[u8]) -> Preamble {
     let reach = bytes.get(..V1_BYTES_MAX).unwrap_or(bytes);
     let Some(end) = reach.windows(2).position(|pair| pair == b"\r\n") else {
-        return if reach.len() < V1_BYTES_MAX { Preamble::Partial } else { Preamble::Broken };
+        return if reach.len() < V1_BYTES_MAX {
+            Preamble::Partial
+        } else {
+            Preamble::Broken
+        };
     };
     let length = end + 2;
     // Only the line itself is shown to the parser: what follows is the client's and need not be text.
@@ -107,7 +111,10 @@ mod tests {
         let mut extended = V4_PAIR.to_vec();
         extended.extend([0x04, 0, 2, 0, 0]);
         let rows = [
-            (b"PROXY TCP4 203.0.113.7 10.0.0.1 80 443\r\n".to_vec(), Some("203.0.113.7")),
+            (
+                b"PROXY TCP4 203.0.113.7 10.0.0.1 80 443\r\n".to_vec(),
+                Some("203.0.113.7"),
+            ),
             (b"PROXY TCP6 2001:db8::1 ::1 80 443\r\n".to_vec(), Some("2001:db8::1")),
             (b"PROXY UNKNOWN\r\n".to_vec(), None),
             (v2_header(0x21, 0x11, &V4_PAIR), Some("203.0.113.7")),

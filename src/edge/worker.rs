@@ -59,9 +59,14 @@ pub(super) fn run<H: Handler>(
     listeners: Vec<StdListener>,
     handler: impl FnOnce() -> H,
 ) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+        let listeners = listeners
+            .into_iter()
+            .map(TcpListener::from_std)
+            .collect::<io::Result<Vec<_>>>()?;
         serve(shared, listeners, Rc::new(Worker::new(shared, handler()))).await;
         Ok(())
     })
@@ -91,8 +96,14 @@ async fn serve<H: Handler>(shared: &Shared, listeners: Vec<TcpListener>, worker:
     // One turn of the runtime, so that requests which have arrived are found before their connections count as idle.
     tokio::task::yield_now().await;
     roster.finish_connections();
-    if timeout(clock::ms(shared.config.drain_ms), roster.empty()).await.is_err() {
-        tracing::warn!(connections = roster.open(), "cut connections that did not finish in time");
+    if timeout(clock::ms(shared.config.drain_ms), roster.empty())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = roster.open(),
+            "cut connections that did not finish in time"
+        );
     }
 }
 

@@ -15,7 +15,10 @@ fn a_worker_out_of_descriptors_pauses_and_goes_on() {
     }
     let name = "descriptors::a_worker_out_of_descriptors_pauses_and_goes_on";
     let output = Command::new("sh")
-        .args(["-c", &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" --exact {name} --nocapture")])
+        .args([
+            "-c",
+            &format!("ulimit -n {DESCRIPTORS}; exec \"$0\" --exact {name} --nocapture"),
+        ])
         .arg(std::env::current_exe().unwrap())
         .env(CHILD, "1")
         .output()

@@ -43,7 +43,11 @@ fn the_header_names_the_client_and_the_request_follows() {
 #[test]
 fn a_missing_or_broken_header_closes_the_connection() {
     let server = Server::start(&proxied());
-    for opening in [&b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"[..], b"PROXY TCP4 nonsense\r\n", b"\r\n\r\n\0\r\nQUIT\n\xff\xff\0\0"] {
+    for opening in [
+        &b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"[..],
+        b"PROXY TCP4 nonsense\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\xff\xff\0\0",
+    ] {
         let mut client = server.connect();
         client.send(opening);
         assert_eq!(client.rest(), "");

@@ -20,7 +20,11 @@ fn one_connection_serves_many_requests() {
 fn pipelined_requests_of_one_segment_are_answered_in_order() {
     let server = Server::start(&config());
     let mut client = server.connect();
-    client.send((0..200).map(|n| request(if n % 2 == 0 { "/" } else { "/whoami" })).collect::<String>());
+    client.send(
+        (0..200)
+            .map(|n| request(if n % 2 == 0 { "/" } else { "/whoami" }))
+            .collect::<String>(),
+    );
     for n in 0..200 {
         let expected = if n % 2 == 0 { "hello" } else { "127.0.0.1 false" };
         assert_eq!(client.reply().body, expected, "answer {n}");

@@ -93,7 +93,10 @@ impl Server {
     }
 
     pub fn wait_for(&self, stage: Stage) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async { tokio::time::timeout(PATIENCE, self.drain.reached(stage)).await.unwrap() });
     }
 
@@ -123,7 +126,12 @@ impl Drop for Server {
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-async fn answer(request: Request<Incoming>, client: Client, gate: Arc<Semaphore>, events: Sender<&'static str>) -> Answer {
+async fn answer(
+    request: Request<Incoming>,
+    client: Client,
+    gate: Arc<Semaphore>,
+    events: Sender<&'static str>,
+) -> Answer {
     match request.uri().path() {
         "/whoami" => text(format!("{} {}", client.address, client.via_proxy)),
         "/worker" => text(std::thread::current().name().unwrap_or_default().to_owned()),
@@ -245,7 +253,10 @@ impl Conversation {
         let length = head
             .to_ascii_lowercase()
             .lines()
-            .find_map(|line| line.strip_prefix("content-length: ").map(|length| length.parse().unwrap()))
+            .find_map(|line| {
+                line.strip_prefix("content-length: ")
+                    .map(|length| length.parse().unwrap())
+            })
             .unwrap_or(0);
         while self.read.len() < length {
             assert!(self.read_more() > 0, "the body ended early");
@@ -261,7 +272,11 @@ impl Conversation {
             if let Some(start) = self.read.windows(pattern.len()).position(|window| window == pattern) {
                 return start + pattern.len();
             }
-            assert!(self.read_more() > 0, "closed early, after {:?}", String::from_utf8_lossy(&self.read));
+            assert!(
+                self.read_more() > 0,
+                "closed early, after {:?}",
+                String::from_utf8_lossy(&self.read)
+            );
         }
     }
 
