@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::life::InFlight;
+use super::in_flight::InFlight;
 
 /// Largest piece given to hyper, which copies pieces into one buffer and keeps that for the connection's next answers.
 const PIECE_BYTES_MAX: usize = 32 * 1_024;

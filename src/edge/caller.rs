@@ -16,7 +16,8 @@ use super::client_address::{behind_proxy, direct};
 use super::connection::Connection;
 use super::deadlines::Roster;
 use super::handler::Handler;
-use super::life::{InFlight, Life};
+use super::in_flight::InFlight;
+use super::life::Life;
 use super::worker::Worker;
 
 /// Who calls on one connection.

@@ -180,7 +180,7 @@ impl Drop for Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::life::InFlight;
+    use super::super::in_flight::InFlight;
     use super::*;
 
     fn roster() -> Rc<Roster> {

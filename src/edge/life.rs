@@ -119,6 +119,31 @@ impl Life {
         self.unsent.set(unsent);
     }
 
+    /// A request goes to the handler.
+    pub(super) fn request_begins(&self) {
+        if self.resting.get() != Phase::Closing {
+            self.resting.set(Phase::Idle);
+        }
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.stamp();
+    }
+
+    /// An answer is given in full.
+    pub(super) fn request_ends(&self) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.stamp();
+    }
+
+    /// Another answer waits for the client to make room.
+    pub(super) fn hold(&self) {
+        self.held.set(self.held.get() + 1);
+    }
+
+    /// An answer waits for the client no more.
+    pub(super) fn release(&self) {
+        self.held.set(self.held.get() - 1);
+    }
+
     /// Whether a request is being served.
     pub(super) fn is_serving(&self) -> bool {
         self.in_flight.get() > 0
@@ -182,58 +207,17 @@ impl Life {
         self.stamp();
     }
 
-    fn stamp(&self) {
+    /// Something went on.
+    pub(super) fn stamp(&self) {
         self.since.set(self.now.get());
         // A deadline that passed while the progress was on its way is forgiven.
         self.expired.set(false);
     }
 }
 
-/// A request in flight, from the handler's call to the end of the answer's body.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    life: Rc<Life>,
-    held: Cell<bool>,
-}
-
-impl InFlight {
-    pub(super) fn begin(life: &Rc<Life>) -> Self {
-        if life.resting.get() != Phase::Closing {
-            life.rest_in(Phase::Idle);
-        }
-        life.in_flight.set(life.in_flight.get() + 1);
-        Self {
-            life: Rc::clone(life),
-            held: Cell::new(false),
-        }
-    }
-
-    /// The client must make room before the answer goes on.
-    pub(super) fn awaits_client(&self) {
-        self.life.stamp();
-        if !self.held.replace(true) {
-            self.life.held.set(self.life.held.get() + 1);
-        }
-    }
-
-    /// The handler must go on before the answer does.
-    pub(super) fn awaits_handler(&self) {
-        if self.held.replace(false) {
-            self.life.held.set(self.life.held.get() - 1);
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.awaits_handler();
-        self.life.in_flight.set(self.life.in_flight.get() - 1);
-        self.life.stamp();
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::in_flight::InFlight;
     use super::*;
 
     fn life() -> Rc<Life> {

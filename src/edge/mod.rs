@@ -23,6 +23,7 @@ mod deadlines;
 mod drain;
 mod handler;
 mod hops;
+mod in_flight;
 mod life;
 mod listener;
 mod opening;

@@ -11,7 +11,7 @@ use crate::server::{Server, config, request};
 
 #[test]
 fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
-    let mut server = Server::start_with(&config(), 2);
+    let mut server = Server::start(&config());
     let mut idle = server.connect();
     assert_eq!(idle.get("/").body, "hello");
     let mut busy = server.connect();
@@ -42,6 +42,17 @@ fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
     server.join();
     assert_eq!(server.drain.stage(), Stage::Done);
     assert_eq!(server.metrics.edge.connections.get(), 0);
+}
+
+#[test]
+fn every_worker_drains() {
+    let mut server = Server::start_with(&config(), 3);
+    let clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    server.drain.begin();
+    drop(clients);
+    server.join();
+    let refused = TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]
