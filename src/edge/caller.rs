@@ -4,16 +4,20 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, Version};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
+use pin_project_lite::pin_project;
 
+use super::body::Watched;
 use super::client_address::{behind_proxy, direct};
 use super::connection::Connection;
+use super::deadlines::Roster;
 use super::handler::Handler;
-use super::life::{InFlight, Life};
+use super::in_flight::InFlight;
+use super::life::Life;
 use super::worker::Worker;
 
 /// Who calls on one connection.
@@ -35,65 +39,47 @@ impl<H: Handler> Caller<H> {
         }
     }
 
-    /// Passes a request to the handler, and its answer back.
-    pub(super) fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Watched<H::Body>>, Infallible>> + use<H> {
+    /// Passes a request to the handler.
+    pub(super) fn answer(&self, request: Request<Incoming>) -> Answering<H::Answer> {
         let client = if self.trusted {
             behind_proxy(self.peer, &self.worker.trusted, request.headers())
         } else {
             direct(self.peer)
         };
-        // HTTP/2 has no such header; there the connection itself says goodbye.
-        let may_end = request.version() < Version::HTTP_2;
-        let in_flight = InFlight::begin(&self.life);
-        let roster = Rc::clone(&self.worker.roster);
-        let answer = self.worker.handler.answer(request, client);
-        async move {
-            let mut response = answer.await;
-            if may_end && roster.is_finishing() {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Ok(response.map(|body| Watched::new(body, in_flight)))
+        Answering {
+            // HTTP/2 has no such header; there the connection itself says goodbye.
+            may_say_close: request.version() < Version::HTTP_2,
+            in_flight: Some(InFlight::begin(&self.life)),
+            roster: Rc::clone(&self.worker.roster),
+            answer: self.worker.handler.answer(request, client),
         }
     }
 }
 
-/// An answer's body, which tells the connection's life how far it has come.
-#[derive(Debug)]
-pub(super) struct Watched<B> {
-    body: B,
-    in_flight: InFlight,
-}
-
-impl<B> Watched<B> {
-    fn new(body: B, in_flight: InFlight) -> Self {
-        in_flight.awaits_client();
-        Self { body, in_flight }
+// By hand, since an `async` block would move the handler's future, with the request in it, once more at its
+// first poll.
+pin_project! {
+    /// A handler's answer to come.
+    #[derive(Debug)]
+    pub(super) struct Answering<F> {
+        #[pin]
+        answer: F,
+        in_flight: Option<InFlight>,
+        roster: Rc<Roster>,
+        may_say_close: bool,
     }
 }
 
-impl<B: Body + Unpin> Body for Watched<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl<F: Future<Output = Response<B>>, B: Body> Future for Answering<F> {
+    type Output = Result<Response<Watched<B>>, Infallible>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match polled {
-            Poll::Pending => self.in_flight.awaits_handler(),
-            Poll::Ready(_) => self.in_flight.awaits_client(),
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (mut parts, body) = ready!(this.answer.poll(cx)).into_parts();
+        if *this.may_say_close && this.roster.is_finishing() {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = Watched::new(body, this.in_flight.take());
+        Poll::Ready(Ok(Response::from_parts(parts, body)))
     }
 }

@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::hops::{Hop, forwarded_hops, x_forwarded_for_hops};
 use crate::admit::Client;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Hops looked at in one request; a chain of more trusted proxies than this does not exist.
 const HOPS_MAX: usize = 32;
@@ -61,16 +61,11 @@ pub(super) const fn direct(peer: IpAddr) -> Client {
 
 /// The client behind `proxy`, which is known to be trusted.
 pub(super) fn behind_proxy(proxy: IpAddr, trusted: &TrustedProxies, headers: &HeaderMap) -> Client {
-    let address = if headers.contains_key(X_FORWARDED_FOR) {
-        walk(
-            proxy,
-            trusted,
-            lines(headers, &X_FORWARDED_FOR).flat_map(x_forwarded_for_hops),
-        )
-    } else if headers.contains_key(FORWARDED) {
-        walk(proxy, trusted, lines(headers, &FORWARDED).flat_map(forwarded_hops))
+    let mut forwarded_for = lines(headers, &X_FORWARDED_FOR).peekable();
+    let address = if forwarded_for.peek().is_some() {
+        walk(proxy, trusted, forwarded_for.flat_map(x_forwarded_for_hops))
     } else {
-        proxy
+        walk(proxy, trusted, lines(headers, &FORWARDED).flat_map(forwarded_hops))
     };
     Client {
         address,
@@ -79,7 +74,7 @@ pub(super) fn behind_proxy(proxy: IpAddr, trusted: &TrustedProxies, headers: &He
 }
 
 /// The values of all lines of a header, last line first: together they are one list.
-fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     headers.get_all(name).iter().rev().map(HeaderValue::as_bytes)
 }
 
@@ -119,7 +114,10 @@ mod tests {
         TrustedProxies::new(&networks.map(|network| network.parse().unwrap()))
     }
 
-    fn client(peer: &str, lines: &[(&'static str, &str)]) -> Client {
+    /// A header line: its name, its value.
+    type Line<'a> = (&'static str, &'a str);
+
+    fn client(peer: &str, lines: &[Line<'_>]) -> Client {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_client_is_the_right_most_untrusted_hop() {
-        let rows: &[(&str, &[(&'static str, &str)], &str)] = &[
+        let rows: &[(&str, &[Line<'_>], &str)] = &[
             ("127.0.0.1", &[], "127.0.0.1"),
             ("127.0.0.1", &[(XFF, "203.0.113.7")], "203.0.113.7"),
             ("127.0.0.1", &[(XFF, "6.6.6.6, 203.0.113.7")], "203.0.113.7"),

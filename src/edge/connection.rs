@@ -90,10 +90,10 @@ async fn timely<F: Future>(life: &Life, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         life.watch(cx);
-        if life.is_expired() {
-            return Poll::Ready(None);
+        match future.as_mut().poll(cx) {
+            Poll::Pending if life.is_expired() => Poll::Ready(None),
+            polled => polled.map(Some),
         }
-        future.as_mut().poll(cx).map(Some)
     })
     .await
 }
@@ -106,33 +106,31 @@ async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
     let mut http = worker.http1.serve_connection(stream, service);
     let end = poll_fn(|cx| {
         life.watch(cx);
-        if life.is_expired() {
-            return Poll::Ready(End::Expired(life.phase()));
-        }
+        // hyper is asked first, so that a request which has just arrived is still served.
         if Pin::new(&mut http).poll(cx).is_ready() {
             return Poll::Ready(End::Closed);
         }
         if life.must_hurry() {
             cx.waker().wake_by_ref();
         }
-        // hyper was asked first, so that a request which has just arrived is still served.
+        if life.is_expired() {
+            return Poll::Ready(End::Expired(life.phase()));
+        }
         if life.is_finishing() && life.is_idle() {
             return Poll::Ready(End::Finished);
         }
         Poll::Pending
     })
     .await;
+    if matches!(end, End::Expired(_)) {
+        worker.metrics.edge.expired.inc();
+    }
     let socket = http.into_parts().io.into_socket();
     match end {
         End::Closed => discard(&life, socket).await,
-        End::Finished => {}
-        End::Expired(phase) => {
-            worker.metrics.edge.expired.inc();
-            if phase == Phase::Head {
-                // A courtesy: who does not take it at once is not waited for.
-                let _ = socket.try_write(TIMEOUT_ANSWER);
-            }
-        }
+        // A courtesy: who does not take it at once is not waited for.
+        End::Expired(Phase::Head) => drop(socket.try_write(TIMEOUT_ANSWER)),
+        End::Finished | End::Expired(_) => {}
     }
 }
 
@@ -147,20 +145,21 @@ async fn serve_http2<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
     let mut goodbye = false;
     poll_fn(|cx| {
         life.watch(cx);
-        let forgotten = life.is_expired() && life.phase() == Phase::Idle;
-        if forgotten || (life.is_finishing() && !goodbye) {
+        while http.as_mut().poll(cx).is_pending() {
+            let (phase, expired) = (life.phase(), life.is_expired());
+            if expired && phase != Phase::Closing {
+                worker.metrics.edge.expired.inc();
+            }
+            let forgotten = expired && phase == Phase::Idle;
+            if !forgotten && (goodbye || !life.is_finishing()) {
+                return if expired { Poll::Ready(()) } else { Poll::Pending };
+            }
             // The client learns which of its requests were taken; those in flight finish.
             goodbye = true;
             life.is_closing();
             http.as_mut().graceful_shutdown();
         }
-        if life.is_expired() || forgotten {
-            worker.metrics.edge.expired.inc();
-        }
-        if life.is_expired() {
-            return Poll::Ready(());
-        }
-        http.as_mut().poll(cx).map(drop)
+        Poll::Ready(())
     })
     .await;
 }

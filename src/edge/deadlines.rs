@@ -180,7 +180,7 @@ impl Drop for Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::life::InFlight;
+    use super::super::in_flight::InFlight;
     use super::*;
 
     fn roster() -> Rc<Roster> {
@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn each_phase_has_its_own_deadline() {
-        let rows: [(fn(&Rc<Life>), u64); 5] = [
+        type Step = fn(&Rc<Life>);
+        let rows: [(Step, u64); 5] = [
             (|_| {}, 1_000),
             (|life| life.has_read(), 2_000),
             (|life| life.is_blocked(), 3_000),

@@ -11,7 +11,7 @@ use crate::admit::Client;
 /// Answers the requests of one worker, on the worker's own thread; any closure of this shape is one.
 pub trait Handler: 'static {
     /// The body of an answer.
-    type Body: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static;
+    type Body: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
     /// The answer to come. It is dropped, wherever it waits, when its client goes away.
     type Answer: Future<Output = Response<Self::Body>> + 'static;
 
@@ -23,7 +23,7 @@ impl<H, F, B> Handler for H
 where
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Response<B>> + 'static,
-    B: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + 'static,
+    B: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
 {
     type Body = B;
     type Answer = F;

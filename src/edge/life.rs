@@ -8,9 +8,10 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 /// What a connection waits for; each has its own deadline but `Serving`, whose deadlines are the handler's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first byte of the first request.
+    #[default]
     FirstByte,
     /// The rest of a request head.
     Head,
@@ -25,7 +26,7 @@ pub(super) enum Phase {
 }
 
 /// The life of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Life {
     /// The worker's coarse clock, in milliseconds since the worker began.
     now: Rc<Cell<u64>>,
@@ -60,17 +61,7 @@ impl Life {
         Self {
             since: Cell::new(now.get()),
             now,
-            resting: Cell::new(Phase::FirstByte),
-            multiplexed: Cell::new(false),
-            in_flight: Cell::new(0),
-            held: Cell::new(0),
-            blocked: Cell::new(false),
-            unsent: Cell::new(false),
-            hurry: Cell::new(false),
-            expired: Cell::new(false),
-            finishing: Cell::new(false),
-            waker: RefCell::default(),
-            place: Cell::new(0),
+            ..Self::default()
         }
     }
 
@@ -107,7 +98,6 @@ impl Life {
 
     /// All answers are given; only the client's end is awaited.
     pub(super) fn is_closing(&self) {
-        self.expired.set(false);
         self.rest_in(Phase::Closing);
     }
 
@@ -127,6 +117,31 @@ impl Life {
 
     pub(super) fn set_unsent(&self, unsent: bool) {
         self.unsent.set(unsent);
+    }
+
+    /// A request goes to the handler.
+    pub(super) fn request_begins(&self) {
+        if self.resting.get() != Phase::Closing {
+            self.resting.set(Phase::Idle);
+        }
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.stamp();
+    }
+
+    /// An answer is given in full.
+    pub(super) fn request_ends(&self) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.stamp();
+    }
+
+    /// Another answer waits for the client to make room.
+    pub(super) fn hold(&self) {
+        self.held.set(self.held.get() + 1);
+    }
+
+    /// An answer waits for the client no more.
+    pub(super) fn release(&self) {
+        self.held.set(self.held.get() - 1);
     }
 
     /// Whether a request is being served.
@@ -161,7 +176,7 @@ impl Life {
         }
     }
 
-    /// A deadline has passed.
+    /// A deadline has passed; progress that is found before anybody acts on it makes up for it.
     pub(super) fn expire(&self) {
         self.expired.set(true);
         self.wake();
@@ -192,56 +207,17 @@ impl Life {
         self.stamp();
     }
 
-    fn stamp(&self) {
+    /// Something went on.
+    pub(super) fn stamp(&self) {
         self.since.set(self.now.get());
-    }
-}
-
-/// A request in flight, from the handler's call to the end of the answer's body.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    life: Rc<Life>,
-    held: Cell<bool>,
-}
-
-impl InFlight {
-    pub(super) fn begin(life: &Rc<Life>) -> Self {
-        if life.resting.get() != Phase::Closing {
-            life.resting.set(Phase::Idle);
-        }
-        life.in_flight.set(life.in_flight.get() + 1);
-        Self {
-            life: Rc::clone(life),
-            held: Cell::new(false),
-        }
-    }
-
-    /// The client must make room before the answer goes on.
-    pub(super) fn awaits_client(&self) {
-        self.life.stamp();
-        if !self.held.replace(true) {
-            self.life.held.set(self.life.held.get() + 1);
-        }
-    }
-
-    /// The handler must go on before the answer does.
-    pub(super) fn awaits_handler(&self) {
-        if self.held.replace(false) {
-            self.life.held.set(self.life.held.get() - 1);
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.awaits_handler();
-        self.life.in_flight.set(self.life.in_flight.get() - 1);
-        self.life.stamp();
+        // A deadline that passed while the progress was on its way is forgiven.
+        self.expired.set(false);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_flight::InFlight;
     use super::*;
 
     fn life() -> Rc<Life> {
@@ -268,6 +244,25 @@ mod tests {
         life.now.set(9);
         life.has_written();
         assert_eq!((life.phase(), life.waited_ms()), (Phase::Idle, 0));
+    }
+
+    #[test]
+    fn progress_forgives_a_deadline_and_drips_do_not() {
+        let life = life();
+        life.expire();
+        life.has_read();
+        assert!(!life.is_expired());
+        life.expire();
+        life.has_read();
+        assert!(life.is_expired());
+        drop(InFlight::begin(&life));
+        assert!(!life.is_expired());
+        life.is_blocked();
+        life.expire();
+        life.is_blocked();
+        assert!(life.is_expired());
+        life.has_written();
+        assert!(!life.is_expired());
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! begins the drain, so that the gateway ends rather than leave connections to nobody. When a connection ends, the
 //! answer to its request in flight is dropped wherever it waits.
 
+mod body;
 mod caller;
 mod caps;
 mod client_address;
@@ -22,6 +23,7 @@ mod deadlines;
 mod drain;
 mod handler;
 mod hops;
+mod in_flight;
 mod life;
 mod listener;
 mod opening;

@@ -11,7 +11,7 @@ use crate::server::{Server, config, request};
 
 #[test]
 fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
-    let mut server = Server::start_with(&config(), 2);
+    let mut server = Server::start(&config());
     let mut idle = server.connect();
     assert_eq!(idle.get("/").body, "hello");
     let mut busy = server.connect();
@@ -25,6 +25,7 @@ fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
 
     server.drain.begin();
     assert_eq!(idle.rest(), "", "an idle connection is closed");
+    server.wait_for(Stage::Draining);
     assert!(!server.drain.is_ready() && server.drain.is_draining());
     let refused = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -41,6 +42,17 @@ fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
     server.join();
     assert_eq!(server.drain.stage(), Stage::Done);
     assert_eq!(server.metrics.edge.connections.get(), 0);
+}
+
+#[test]
+fn every_worker_drains() {
+    let mut server = Server::start_with(&config(), 3);
+    let clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    server.drain.begin();
+    drop(clients);
+    server.join();
+    let refused = TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]
@@ -66,6 +78,7 @@ fn connections_accepted_before_their_first_byte_are_served() {
     let mut server = Server::start(&config());
     let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
     server.drain.begin();
+    server.wait_for(Stage::Draining);
     for client in &mut clients {
         let reply = client.get("/");
         assert!(reply.body == "hello" && reply.says_close(), "{reply:?}");

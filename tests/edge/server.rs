@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use footfall::admit::Client;
 use footfall::config::EdgeConfig;
-use footfall::edge::{Drain, Edge, Listeners};
+use footfall::edge::{Drain, Edge, Listeners, Stage};
 use footfall::metrics::Metrics;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -90,6 +90,14 @@ impl Server {
 
     pub fn next_event(&self) -> &'static str {
         self.events.recv_timeout(PATIENCE).unwrap()
+    }
+
+    pub fn wait_for(&self, stage: Stage) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, self.drain.reached(stage)).await.unwrap() });
     }
 
     /// Waits for the drain that was begun.
