@@ -3,7 +3,7 @@
 //! One worker a core, each an OS thread with its own single-threaded runtime and its own listening sockets, over which
 //! the kernel spreads connections (`SO_REUSEPORT`). A request is read, answered and written on one thread.
 //!
-//! The edge must not know what a request means: a [`Handler`] gets it with its [`Client`], and answers.
+//! The edge must not know what a request means: a [`Handler`] gets it with its [`Client`](crate::admit::Client), and answers.
 //!
 //! Bounded are: connections in all and of one address, the bytes of a request head, its header fields, the bytes of
 //! answers a slow client leaves unread, and the time for a first byte, a head, a write and a rest between requests.

@@ -138,7 +138,7 @@ async fn answer(
         "/wait" => {
             let _ended = Ended(events.clone());
             let _ = events.send("began");
-            let _ = gate.acquire().await.map(|permit| permit.forget());
+            let _ = gate.acquire().await.map(tokio::sync::SemaphorePermit::forget);
             text("waited".to_owned())
         }
         "/length" => match request.into_body().collect().await {
