@@ -127,6 +127,6 @@ fn a_handler_may_take_longer_than_every_deadline() {
     for _ in 0..3 {
         assert_eq!(server.connect().rest(), "");
     }
-    server.gate.add_permits(1);
+    server.open_gate();
     assert_eq!(client.reply().body, "waited");
 }

@@ -1,4 +1,4 @@
-//! The edge over real sockets, with a trivial handler and short deadlines.
+//! The edge over real sockets, with a trivial handler.
 
 mod caps;
 mod deadlines;

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -24,15 +24,15 @@ use tokio::sync::Semaphore;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const BIG_BYTES: usize = 32 * 1024 * 1024;
 
-/// Short deadlines, one worker, loopback, nobody trusted.
+/// Loopback, nobody trusted, and no deadline that passes within [`PATIENCE`] unless a test sets one.
 pub fn config() -> EdgeConfig {
     EdgeConfig {
         host: [127, 0, 0, 1].into(),
         ports: vec![0],
-        first_byte_ms: 5_000,
-        header_ms: 5_000,
-        write_ms: 5_000,
-        idle_ms: 5_000,
+        first_byte_ms: 60_000,
+        header_ms: 60_000,
+        write_ms: 60_000,
+        idle_ms: 60_000,
         trusted_proxies: Vec::new(),
         drain_ms: 5_000,
         ..EdgeConfig::default()
@@ -51,11 +51,20 @@ pub struct Server {
     pub address: SocketAddr,
     pub drain: Drain,
     pub metrics: Arc<Metrics>,
-    /// Opens `/wait`, once for each permit.
-    pub gate: Arc<Semaphore>,
-    /// One word for each `/wait` that began and each `/big` or `/wait` that ended.
+    /// What the handler waits for and tells.
+    pub inside: Arc<Inside>,
+    /// One word for each `/wait` or `/block` that began and each `/big` or `/wait` that ended.
     pub events: Receiver<&'static str>,
     edge: Option<Edge>,
+}
+
+/// What the handler shares with the test.
+pub struct Inside {
+    /// Opens `/wait`, once for each permit.
+    pub gate: Semaphore,
+    /// While held, `/block` holds its worker's thread.
+    pub brake: Mutex<()>,
+    events: Sender<&'static str>,
 }
 
 impl Server {
@@ -67,21 +76,30 @@ impl Server {
         let listeners = Listeners::bind(config, workers).unwrap();
         let address = listeners.addresses()[0];
         let (metrics, drain) = (Arc::<Metrics>::default(), Drain::default());
-        let gate = Arc::new(Semaphore::new(0));
         let (sender, events) = channel();
-        let inner = Arc::clone(&gate);
+        let inside = Arc::new(Inside {
+            gate: Semaphore::new(0),
+            brake: Mutex::new(()),
+            events: sender,
+        });
+        let shared = Arc::clone(&inside);
         let edge = Edge::start(listeners, config, Arc::clone(&metrics), drain.clone(), move |_| {
-            let (gate, sender) = (Arc::clone(&inner), sender.clone());
-            move |request, client| answer(request, client, Arc::clone(&gate), sender.clone())
+            let inside = Arc::clone(&shared);
+            move |request, client| answer(request, client, Arc::clone(&inside))
         });
         Self {
             address,
             drain,
             metrics,
-            gate,
+            inside,
             events,
             edge: Some(edge.unwrap()),
         }
+    }
+
+    /// Lets one `/wait` go on.
+    pub fn open_gate(&self) {
+        self.inside.gate.add_permits(1);
     }
 
     pub fn connect(&self) -> Conversation {
@@ -116,7 +134,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.gate.close();
+        self.inside.gate.close();
         self.drain.begin();
         if let Some(edge) = self.edge.take() {
             let _ = edge.join();
@@ -126,20 +144,27 @@ impl Drop for Server {
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-async fn answer(
-    request: Request<Incoming>,
-    client: Client,
-    gate: Arc<Semaphore>,
-    events: Sender<&'static str>,
-) -> Answer {
+async fn answer(request: Request<Incoming>, client: Client, inside: Arc<Inside>) -> Answer {
     match request.uri().path() {
         "/whoami" => text(format!("{} {}", client.address, client.via_proxy)),
         "/worker" => text(std::thread::current().name().unwrap_or_default().to_owned()),
         "/wait" => {
-            let _ended = Ended(events.clone());
-            let _ = events.send("began");
-            let _ = gate.acquire().await.map(|permit| permit.forget());
+            let _ended = Ended(inside.events.clone());
+            let _ = inside.events.send("began");
+            let _ = inside.gate.acquire().await.map(|permit| permit.forget());
             text("waited".to_owned())
+        }
+        "/block" => {
+            let _ = inside.events.send("began");
+            drop(inside.brake.lock());
+            text("blocked".to_owned())
+        }
+        "/later" => {
+            tokio::task::spawn_local(async move {
+                let _body = request.into_body();
+                let _ = inside.gate.acquire().await.map(|permit| permit.forget());
+            });
+            text("later".to_owned())
         }
         "/length" => match request.into_body().collect().await {
             Ok(body) => text(body.to_bytes().len().to_string()),
@@ -148,7 +173,7 @@ async fn answer(
         "/refuse" => status(StatusCode::PAYLOAD_TOO_LARGE),
         "/big" => Response::new(UnsyncBoxBody::new(Big {
             body: Full::new(Bytes::from(vec![b'x'; BIG_BYTES])),
-            _ended: Ended(events),
+            _ended: Ended(inside.events.clone()),
         })),
         "/pieces" => Response::new(UnsyncBoxBody::new(Pieces { first: true })),
         "/panic" => panic!("a handler's panic, as asked for"),
