@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{PATIENCE, Server, config, request};
+use crate::conversation::request;
+use crate::server::{PATIENCE, Server, config};
 
 /// Long enough that other steps of a test fit in, short enough to wait for.
 const SHORT_MS: u64 = 300;

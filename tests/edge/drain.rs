@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use footfall::config::EdgeConfig;
 use footfall::edge::Stage;
 
-use crate::server::{Server, config, request};
+use crate::conversation::request;
+use crate::server::{Server, config};
 
 #[test]
 fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {

@@ -2,7 +2,8 @@
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{Conversation, Server, config};
+use crate::conversation::Conversation;
+use crate::server::{Server, config};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;

@@ -6,7 +6,8 @@ use std::net::Shutdown;
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{BIG_BYTES, Server, config, request, trusting};
+use crate::conversation::request;
+use crate::server::{BIG_BYTES, Server, config, trusting};
 
 #[test]
 fn one_connection_serves_many_requests() {
