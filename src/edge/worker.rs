@@ -215,3 +215,59 @@ impl<H: Handler> Worker<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::net::Ipv4Addr;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::combinators::UnsyncBoxBody;
+    use hyper::body::Incoming;
+
+    use super::*;
+    use crate::admit::Client;
+
+    async fn nobody_asks(_: Request<Incoming>, _: Client) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
+        Response::default()
+    }
+
+    #[test]
+    fn what_the_kernel_has_queued_is_accepted_before_a_listener_closes() {
+        let metrics = Arc::<Metrics>::default();
+        let shared = Shared {
+            config: Arc::default(),
+            caps: Arc::new(Caps::new(metrics.edge.connections.clone(), 100, 0)),
+            metrics,
+            drain: Drain::default(),
+        };
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let clients: Vec<_> = (0..20)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .unwrap();
+        runtime.block_on(async {
+            let worker = Rc::new(Worker::new(&shared, nobody_asks));
+            worker.admit_queued(TcpListener::from_std(listener).unwrap());
+            assert_eq!(worker.roster.open(), clients.len());
+        });
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+
+    #[test]
+    fn only_errors_of_the_machine_make_a_worker_pause() {
+        for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::Interrupted] {
+            assert!(is_of_one_connection(&kind.into()));
+        }
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM
+        for code in [24, 23, 105, 12] {
+            assert!(!is_of_one_connection(&io::Error::from_raw_os_error(code)));
+        }
+    }
+}

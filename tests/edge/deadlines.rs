@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{PATIENCE, Server, config, request};
+use crate::conversation::request;
+use crate::server::{PATIENCE, Server, config};
 
 /// Long enough that other steps of a test fit in, short enough to wait for.
 const SHORT_MS: u64 = 300;
@@ -127,6 +128,6 @@ fn a_handler_may_take_longer_than_every_deadline() {
     for _ in 0..3 {
         assert_eq!(server.connect().rest(), "");
     }
-    server.gate.add_permits(1);
+    server.open_gate();
     assert_eq!(client.reply().body, "waited");
 }

@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footfall::config::EdgeConfig;
 use footfall::edge::Stage;
 
-use crate::server::{Server, config, request};
+use crate::conversation::request;
+use crate::server::{Server, config};
 
 #[test]
 fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
@@ -30,7 +32,8 @@ fn a_drain_finishes_what_is_open_and_refuses_what_is_new() {
     let refused = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 
-    server.gate.add_permits(2);
+    server.open_gate();
+    server.open_gate();
     for client in [&mut busy, &mut slow] {
         let reply = client.reply();
         assert_eq!(reply.body, "waited");
@@ -83,6 +86,32 @@ fn connections_accepted_before_their_first_byte_are_served() {
         let reply = client.get("/");
         assert!(reply.body == "hello" && reply.says_close(), "{reply:?}");
     }
+    server.join();
+}
+
+#[test]
+fn what_waits_in_the_kernel_when_the_drain_begins_is_served() {
+    let mut server = Server::start(&config());
+    let mut known = server.connect();
+    assert_eq!(known.get("/").body, "hello");
+    let inside = Arc::clone(&server.inside);
+    let brake = inside.brake.lock().unwrap();
+    let mut blocked = server.connect();
+    blocked.send(request("/block"));
+    assert_eq!(server.next_event(), "began");
+    // The worker's thread stands still, so all this is the kernel's until it goes on.
+    let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    clients.push(known);
+    for client in &mut clients {
+        client.send(request("/"));
+    }
+    server.drain.begin();
+    drop(brake);
+    assert_eq!(blocked.reply().body, "blocked");
+    for client in &mut clients {
+        assert_eq!(client.reply().body, "hello");
+    }
+    drop((blocked, clients));
     server.join();
 }
 

@@ -2,7 +2,8 @@
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{Conversation, Server, config};
+use crate::conversation::Conversation;
+use crate::server::{Server, config};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -74,6 +75,9 @@ fn both_protocols_are_served_on_one_port() {
     let answers = [(1, "hello"), (3, "127.0.0.1 false")];
     let expected = answers.map(|(stream, body)| [(stream, body.as_bytes().to_vec()), (stream, vec![STATUS_200])]);
     assert_eq!(found, expected.concat());
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(client.reply().body, "hello", "shorter than the preface");
     assert_eq!(server.connect().get("/").body, "hello");
 }
 
@@ -101,7 +105,7 @@ fn only_a_connection_without_requests_is_idle() {
     assert_eq!(next_of(&mut client, DATA), (3, b"hello".to_vec()));
     // A silent connection is the clock: it outlives the idle time.
     assert_eq!(server.connect().rest(), "");
-    server.gate.add_permits(1);
+    server.open_gate();
     assert_eq!(next_of(&mut client, DATA), (1, b"waited".to_vec()));
     next_of(&mut client, GOAWAY);
     client.rest();
@@ -129,7 +133,7 @@ fn a_drain_says_goodbye_and_finishes_what_is_in_flight() {
     assert_eq!(server.next_event(), "began");
     server.drain.begin();
     next_of(&mut client, GOAWAY);
-    server.gate.add_permits(1);
+    server.open_gate();
     assert_eq!(next_of(&mut client, DATA), (1, b"waited".to_vec()));
     server.join();
 }

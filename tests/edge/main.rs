@@ -1,6 +1,7 @@
-//! The edge over real sockets, with a trivial handler and short deadlines.
+//! The edge over real sockets, with a trivial handler.
 
 mod caps;
+mod conversation;
 mod deadlines;
 mod descriptors;
 mod drain;

@@ -2,7 +2,8 @@
 
 use footfall::config::EdgeConfig;
 
-use crate::server::{Server, config, request, trusting};
+use crate::conversation::request;
+use crate::server::{Server, config, trusting};
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.7 10.0.0.1 4711 80\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\x12\x67\0\x50";

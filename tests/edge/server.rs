@@ -1,13 +1,12 @@
-//! A gateway's edge with a trivial handler, and a client that speaks raw bytes.
+//! A gateway's edge with a trivial handler.
 
 use std::convert::Infallible;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use footfall::admit::Client;
@@ -20,19 +19,21 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::sync::Semaphore;
 
+use crate::conversation::Conversation;
+
 /// Far more than anything here takes; reached only when a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const BIG_BYTES: usize = 32 * 1024 * 1024;
 
-/// Short deadlines, one worker, loopback, nobody trusted.
+/// Loopback, nobody trusted, and no deadline that passes within [`PATIENCE`] unless a test sets one.
 pub fn config() -> EdgeConfig {
     EdgeConfig {
         host: [127, 0, 0, 1].into(),
         ports: vec![0],
-        first_byte_ms: 5_000,
-        header_ms: 5_000,
-        write_ms: 5_000,
-        idle_ms: 5_000,
+        first_byte_ms: 60_000,
+        header_ms: 60_000,
+        write_ms: 60_000,
+        idle_ms: 60_000,
         trusted_proxies: Vec::new(),
         drain_ms: 5_000,
         ..EdgeConfig::default()
@@ -51,11 +52,20 @@ pub struct Server {
     pub address: SocketAddr,
     pub drain: Drain,
     pub metrics: Arc<Metrics>,
-    /// Opens `/wait`, once for each permit.
-    pub gate: Arc<Semaphore>,
-    /// One word for each `/wait` that began and each `/big` or `/wait` that ended.
+    /// What the handler waits for and tells.
+    pub inside: Arc<Inside>,
+    /// One word for each `/wait` or `/block` that began and each `/big` or `/wait` that ended.
     pub events: Receiver<&'static str>,
     edge: Option<Edge>,
+}
+
+/// What the handler shares with the test.
+pub struct Inside {
+    /// Opens `/wait`, once for each permit.
+    pub gate: Semaphore,
+    /// While held, `/block` holds its worker's thread.
+    pub brake: Mutex<()>,
+    events: Sender<&'static str>,
 }
 
 impl Server {
@@ -67,21 +77,30 @@ impl Server {
         let listeners = Listeners::bind(config, workers).unwrap();
         let address = listeners.addresses()[0];
         let (metrics, drain) = (Arc::<Metrics>::default(), Drain::default());
-        let gate = Arc::new(Semaphore::new(0));
         let (sender, events) = channel();
-        let inner = Arc::clone(&gate);
+        let inside = Arc::new(Inside {
+            gate: Semaphore::new(0),
+            brake: Mutex::new(()),
+            events: sender,
+        });
+        let shared = Arc::clone(&inside);
         let edge = Edge::start(listeners, config, Arc::clone(&metrics), drain.clone(), move |_| {
-            let (gate, sender) = (Arc::clone(&inner), sender.clone());
-            move |request, client| answer(request, client, Arc::clone(&gate), sender.clone())
+            let inside = Arc::clone(&shared);
+            move |request, client| answer(request, client, Arc::clone(&inside))
         });
         Self {
             address,
             drain,
             metrics,
-            gate,
+            inside,
             events,
             edge: Some(edge.unwrap()),
         }
+    }
+
+    /// Lets one `/wait` go on.
+    pub fn open_gate(&self) {
+        self.inside.gate.add_permits(1);
     }
 
     pub fn connect(&self) -> Conversation {
@@ -116,7 +135,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.gate.close();
+        self.inside.gate.close();
         self.drain.begin();
         if let Some(edge) = self.edge.take() {
             let _ = edge.join();
@@ -126,20 +145,27 @@ impl Drop for Server {
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-async fn answer(
-    request: Request<Incoming>,
-    client: Client,
-    gate: Arc<Semaphore>,
-    events: Sender<&'static str>,
-) -> Answer {
+async fn answer(request: Request<Incoming>, client: Client, inside: Arc<Inside>) -> Answer {
     match request.uri().path() {
         "/whoami" => text(format!("{} {}", client.address, client.via_proxy)),
         "/worker" => text(std::thread::current().name().unwrap_or_default().to_owned()),
         "/wait" => {
-            let _ended = Ended(events.clone());
-            let _ = events.send("began");
-            let _ = gate.acquire().await.map(tokio::sync::SemaphorePermit::forget);
+            let _ended = Ended(inside.events.clone());
+            let _ = inside.events.send("began");
+            let _ = inside.gate.acquire().await.map(|permit| permit.forget());
             text("waited".to_owned())
+        }
+        "/block" => {
+            let _ = inside.events.send("began");
+            drop(inside.brake.lock());
+            text("blocked".to_owned())
+        }
+        "/later" => {
+            tokio::task::spawn_local(async move {
+                let _body = request.into_body();
+                let _ = inside.gate.acquire().await.map(|permit| permit.forget());
+            });
+            text("later".to_owned())
         }
         "/length" => match request.into_body().collect().await {
             Ok(body) => text(body.to_bytes().len().to_string()),
@@ -148,7 +174,7 @@ async fn answer(
         "/refuse" => status(StatusCode::PAYLOAD_TOO_LARGE),
         "/big" => Response::new(UnsyncBoxBody::new(Big {
             body: Full::new(Bytes::from(vec![b'x'; BIG_BYTES])),
-            _ended: Ended(events),
+            _ended: Ended(inside.events.clone()),
         })),
         "/pieces" => Response::new(UnsyncBoxBody::new(Pieces { first: true })),
         "/panic" => panic!("a handler's panic, as asked for"),
@@ -204,111 +230,4 @@ impl Body for Pieces {
             Poll::Pending
         }
     }
-}
-
-/// A client's connection.
-pub struct Conversation {
-    pub socket: TcpStream,
-    read: Vec<u8>,
-}
-
-/// An answer as it came.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reply {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Reply {
-    pub fn says_close(&self) -> bool {
-        self.head.to_ascii_lowercase().contains("connection: close")
-    }
-}
-
-impl Conversation {
-    fn new(socket: TcpStream) -> Self {
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self {
-            socket,
-            read: Vec::new(),
-        }
-    }
-
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.socket.write_all(bytes.as_ref()).unwrap();
-    }
-
-    pub fn get(&mut self, path: &str) -> Reply {
-        self.send(request(path));
-        self.reply()
-    }
-
-    /// The next answer, which must have a `Content-Length`.
-    pub fn reply(&mut self) -> Reply {
-        let end = self.read_until(b"\r\n\r\n");
-        let head = String::from_utf8(self.read.drain(..end).collect()).unwrap();
-        let length = head
-            .to_ascii_lowercase()
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("content-length: ")
-                    .map(|length| length.parse().unwrap())
-            })
-            .unwrap_or(0);
-        while self.read.len() < length {
-            assert!(self.read_more() > 0, "the body ended early");
-        }
-        let body = String::from_utf8(self.read.drain(..length).collect()).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Reply { status, head, body }
-    }
-
-    /// Reads up to and including `pattern`; the length of all that.
-    pub fn read_until(&mut self, pattern: &[u8]) -> usize {
-        loop {
-            if let Some(start) = self.read.windows(pattern.len()).position(|window| window == pattern) {
-                return start + pattern.len();
-            }
-            assert!(
-                self.read_more() > 0,
-                "closed early, after {:?}",
-                String::from_utf8_lossy(&self.read)
-            );
-        }
-    }
-
-    pub fn take(&mut self, length: usize) -> Vec<u8> {
-        while self.read.len() < length {
-            assert!(self.read_more() > 0, "closed early, after {:?}", self.read);
-        }
-        self.read.drain(..length).collect()
-    }
-
-    /// Everything up to the close, by whichever means.
-    pub fn rest(mut self) -> String {
-        let began = Instant::now();
-        while self.read_more() > 0 {
-            assert!(began.elapsed() < PATIENCE, "still open");
-        }
-        String::from_utf8_lossy(&self.read).into_owned()
-    }
-
-    fn read_more(&mut self) -> usize {
-        let mut buffer = [0; 16 * 1024];
-        match self.socket.read(&mut buffer) {
-            Ok(length) => {
-                self.read.extend_from_slice(&buffer[..length]);
-                length
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
-            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.read)),
-        }
-    }
-}
-
-pub fn request(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
