@@ -152,7 +152,7 @@ async fn answer(request: Request<Incoming>, client: Client, inside: Arc<Inside>)
         "/wait" => {
             let _ended = Ended(inside.events.clone());
             let _ = inside.events.send("began");
-            let _ = inside.gate.acquire().await.map(|permit| permit.forget());
+            let _ = inside.gate.acquire().await.map(tokio::sync::SemaphorePermit::forget);
             text("waited".to_owned())
         }
         "/block" => {
@@ -163,7 +163,7 @@ async fn answer(request: Request<Incoming>, client: Client, inside: Arc<Inside>)
         "/later" => {
             tokio::task::spawn_local(async move {
                 let _body = request.into_body();
-                let _ = inside.gate.acquire().await.map(|permit| permit.forget());
+                let _ = inside.gate.acquire().await.map(tokio::sync::SemaphorePermit::forget);
             });
             text("later".to_owned())
         }
