@@ -28,16 +28,26 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The command line or the configuration is wrong.
 const WRONG: u8 = 2;
 
-fn main() -> anyhow::Result<ExitCode> {
-    let line = CommandLine::parse();
+/// The verb failed.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let code = run(&CommandLine::parse()).unwrap_or_else(|error| {
+        // Errors name their causes themselves. If nobody reads this, the code still tells.
+        let _ = writeln!(io::stderr(), "footfall: {error}");
+        FAILED
+    });
+    code.into()
+}
+
+fn run(line: &CommandLine) -> anyhow::Result<u8> {
     let (mut out, mut err) = (io::stdout(), io::stderr());
-    let code = match line.verb() {
-        Verb::CheckConfig => check_config(&line.sources(), &mut out, &mut err)?,
-        Verb::Reference { check, dir } => write_reference(check, &dir, &mut out, &mut err)?,
-        Verb::Serve => with_config(&line.sources(), serve::serve)?,
-        Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded))?,
-    };
-    Ok(code.into())
+    match line.verb() {
+        Verb::CheckConfig => Ok(check_config(&line.sources(), &mut out, &mut err)?),
+        Verb::Reference { check, dir } => Ok(write_reference(check, &dir, &mut out, &mut err)?),
+        Verb::Serve => with_config(&line.sources(), serve::serve),
+        Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded)),
+    }
 }
 
 /// Runs a verb with the configuration and the log in place.

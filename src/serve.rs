@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
 
-use anyhow::Context;
 use footfall::admit::Limiter;
 use footfall::clock;
 use footfall::config::{Config, Loaded};
@@ -40,7 +39,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let addresses = (listeners.addresses().to_vec(), admin.addresses().to_vec());
     let pipeline = Pipeline::start(&config, metrics.clone())?;
 
-    let drain = Drain::default();
+    let (drain, admin_drain) = (Drain::default(), Drain::default());
     let accepting = drain.clone();
     let service = Service {
         shared: pipeline.shared().clone(),
@@ -54,42 +53,42 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     };
     let admin_service = service.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // From here on a signal is answered with a drain.
+    let signals = runtime.block_on(async { Signals::new() })?;
     runtime.block_on(pipeline.first_contact());
-    let edges = [
-        Edge::start(listeners, &config.edge, metrics, drain.clone(), move |_| {
-            let handler = service.handler();
-            move |request, client| handler.answer(request, client)
-        })?,
-        // Figures of its own: connection caps count by them, and a full public side must not lock operators out.
-        Edge::start(admin, &admin_edge, Arc::default(), drain.clone(), move |_| {
-            let handler = admin_service.admin_handler();
-            move |request, client| handler.answer(request, client)
-        })?,
-    ];
+    let public = Edge::start(listeners, &config.edge, metrics, drain.clone(), move |_| {
+        let handler = service.handler();
+        move |request, client| handler.answer(request, client)
+    })?;
+    // Figures of its own: connection caps count by them, and a full public side must not lock operators out.
+    let admin = Edge::start(admin, &admin_edge, Arc::default(), admin_drain.clone(), move |_| {
+        let handler = admin_service.admin_handler();
+        move |request, client| handler.answer(request, client)
+    })?;
     announce(&addresses.0, &addresses.1)?;
     runtime.block_on(async {
-        let signals = Signals::new()?;
         let rooms = (limiter.as_deref(), countries.as_ref(), &pipeline);
-        let Some(signals) = keep_house(&config, rooms, &drain, signals).await else {
+        let Some(signals) = keep_house(&config, rooms, [&drain, &admin_drain], signals).await else {
             return Ok(SEALED);
         };
-        take_apart(edges, pipeline, &drain, signals).await
+        take_apart([(public, drain), (admin, admin_drain)], pipeline, signals).await
     })
 }
 
-/// Lets the workers finish, then the pipeline; a second signal ends the process meanwhile.
-async fn take_apart(edges: [Edge; 2], pipeline: Pipeline, drain: &Drain, mut signals: Signals) -> anyhow::Result<u8> {
+/// Lets the public side finish, then the admin side, which tells of it meanwhile, then the pipeline; a second signal
+/// ends the process at once.
+async fn take_apart(edges: [(Edge, Drain); 2], pipeline: Pipeline, mut signals: Signals) -> anyhow::Result<u8> {
     tracing::info!("stopping: finishing what is open; a second signal ends at once");
-    drain.begin();
     let finish = tokio::task::spawn_blocking(move || {
-        for edge in edges {
+        for (edge, drain) in edges {
+            drain.begin();
             edge.join()?;
         }
         pipeline.stop();
         anyhow::Ok(())
     });
     tokio::select! {
-        finished = finish => finished.context("the stop failed")??,
+        finished = finish => finished??,
         () = signals.next() => {
             tracing::warn!("ended at once by a second signal; the next start recovers");
             process::exit(CUT_SHORT);
@@ -127,7 +126,7 @@ fn announce(public: &[SocketAddr], admin: &[SocketAddr]) -> io::Result<()> {
 async fn keep_house(
     config: &Config,
     (limiter, countries, pipeline): (Option<&Limiter>, &Countries, &Pipeline),
-    drain: &Drain,
+    [drain, admin_drain]: [&Drain; 2],
     mut signals: Signals,
 ) -> Option<Signals> {
     let (mut sweep, mut look) = (every(config.limit.sweep_ms), every(config.geo.reload_ms));
@@ -135,6 +134,7 @@ async fn keep_house(
         tokio::select! {
             () = signals.next() => return Some(signals),
             () = drain.reached(Stage::NotReady) => return Some(signals),
+            () = admin_drain.reached(Stage::NotReady) => return Some(signals),
             () = pipeline.sealed() => return None,
             _ = sweep.tick() => limiter.into_iter().for_each(Limiter::sweep),
             _ = look.tick() => {

@@ -46,6 +46,7 @@ impl Window {
         if let Some(first) = self.known.get(&fingerprint) {
             return Some(*first);
         }
+        self.make_room();
         self.known.insert(fingerprint, First { country, total: None });
         self.order.push_back((time_ms, fingerprint));
         None
@@ -60,11 +61,19 @@ impl Window {
     }
 
     fn forget_before(&mut self, time_ms: u64) {
-        while let Some(&(seen_ms, fingerprint)) = self.order.front() {
-            if seen_ms >= time_ms && self.order.len() < self.ids_max.max(1) {
-                return;
-            }
-            self.order.pop_front();
+        while self.order.front().is_some_and(|&(seen_ms, _)| seen_ms < time_ms) {
+            self.forget_oldest();
+        }
+    }
+
+    fn make_room(&mut self) {
+        while self.order.len() >= self.ids_max.max(1) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, fingerprint)) = self.order.pop_front() {
             self.known.remove(&fingerprint);
         }
     }
@@ -88,6 +97,7 @@ mod tests {
             &ApplyConfig {
                 window_ms,
                 window_ids_max,
+                ..ApplyConfig::default()
             },
             &[3; 16],
         )
@@ -117,5 +127,12 @@ mod tests {
         assert_eq!(window.order.len(), window.known.len());
         assert!(window.order.len() <= 3);
         assert_eq!(window.claim((SiteId::DEFAULT, b"a"), 1, ANY), None);
+    }
+
+    #[test]
+    fn a_full_window_still_knows_what_it_holds() {
+        let mut window = window(1_000_000, 1);
+        window.claim((SiteId::DEFAULT, b"a"), 1, ANY);
+        assert!(window.claim((SiteId::DEFAULT, b"a"), 2, ANY).is_some());
     }
 }

@@ -86,6 +86,10 @@ pub struct ApplyConfig {
     /// Most idempotency keys remembered.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub window_ids_max: usize,
+    /// Longest wait of a visit with an `Idempotency-Key` for the word whether it counts, in milliseconds; then it is
+    /// answered `500 durability_unknown`.
+    #[schemars(range(min = 1, max = 86_400_000))]
+    pub answer_ms_max: u64,
 }
 
 impl Default for ApplyConfig {
@@ -93,6 +97,7 @@ impl Default for ApplyConfig {
         Self {
             window_ms: 3_600_000,
             window_ids_max: 1_000_000,
+            answer_ms_max: 10_000,
         }
     }
 }

@@ -4,7 +4,9 @@ use crate::event::Country;
 use crate::outcome::Reason;
 
 /// The query parameter that names the country.
-const PARAMETER: &[u8] = b"countryCode";
+const PARAMETER: &str = "countryCode";
+/// The same sent as a list, which is no country.
+const LIST: &str = "countryCode[]";
 
 /// The country that a query string names.
 ///
@@ -19,7 +21,10 @@ pub fn country(query: Option<&str>) -> Result<Country, Reason> {
     {
         return Ok(country);
     }
-    let mut codes = form_urlencoded::parse(query).filter(|(name, _)| name.as_bytes() == PARAMETER);
+    if form_urlencoded::parse(query).any(|(name, _)| name == LIST) {
+        return Err(Reason::CountryMissing);
+    }
+    let mut codes = form_urlencoded::parse(query).filter(|(name, _)| name == PARAMETER);
     match (codes.next(), codes.next()) {
         (Some((_, code)), None) if !code.is_empty() => parse(&code),
         (None, _) | (Some(_), None) => Err(Reason::CountryMissing),
@@ -104,6 +109,7 @@ mod tests {
             "countryCode",
             "countryCode=",
             "countryCode[]=GB",
+            "countryCode[]=GB&countryCode=GB",
             "countryCode%5B%5D=GB",
             "countrycode=GB",
             "x=GB",

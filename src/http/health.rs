@@ -60,10 +60,12 @@ impl Health {
 
     /// How the counters stand; while Redis is away visits are still kept, so that alone is no obstacle.
     fn counters(&self) -> &'static str {
-        match (self.shared.is_embedded(), self.shared.status.is_counters_up()) {
-            (true, _) => "embedded",
-            (false, true) => "redis answers",
-            (false, false) => "redis is away; visits are kept in the journal",
+        let status = &self.shared.status;
+        match (self.shared.is_embedded(), status.is_counters_up(), status.halted()) {
+            (true, ..) => "embedded",
+            (false, true, _) => "redis answers",
+            (false, false, Some(_)) => "redis answers, but counting is halted",
+            (false, false, None) => "redis is away; visits are kept in the journal",
         }
     }
 
@@ -72,6 +74,8 @@ impl Health {
         let simple = [
             (!(self.accepting)(), "the gateway is stopping"),
             (self.shared.log.is_sealed(), "a sync of the journal failed"),
+            (self.shared.log.is_failing(), "the journal takes no writes"),
+            (status.is_unreadable(), "the journal cannot be read"),
             (self.shared.log.is_spool_full(), "too much waits for the counters"),
             (status.is_fenced(), "another gateway took over this data directory"),
             (

@@ -10,7 +10,7 @@ use hyper::header::HeaderValue;
 pub enum Endpoint {
     /// Totals by country: read, and count a visit of a named country.
     Stats,
-    /// Count a visit of the client's own country.
+    /// Count a visit of a named country, or of the country of the client's address.
     Visits,
     /// The visits dialect's ping.
     Ping,

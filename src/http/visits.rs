@@ -51,9 +51,9 @@ impl Visits {
         if head.method != Method::POST {
             return Answering::Ready(Some(self.read(&call)));
         }
-        let country = match endpoint {
-            Endpoint::Stats => visits::country(head.uri.query()),
-            _ => Ok(self.country_of(&call)),
+        let country = match visits::country(head.uri.query()) {
+            Err(Reason::CountryMissing) if endpoint == Endpoint::Visits => Ok(self.country_of(&call)),
+            named => named,
         };
         self.count(country, call, body)
     }
@@ -137,7 +137,7 @@ impl Future for Visit {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let kept = ready!(Pin::new(&mut self.place).poll(context));
-        let receipt = kept.map(|(own, kept)| self.visits.intake.receipt(self.country, own, kept));
+        let receipt = kept.map(|(total, kept)| self.visits.intake.receipt(self.country, total, kept));
         Poll::Ready(self.visits.voice.counted(receipt, &self.call))
     }
 }

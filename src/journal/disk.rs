@@ -28,6 +28,11 @@ pub trait Disk: Send + Sync + 'static {
     /// # Errors
     /// When the file system refuses.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Gives a file a second name; it may have that name already.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    fn link(&self, name: &str, second: &str) -> io::Result<()>;
     /// Removes a file.
     ///
     /// # Errors
@@ -111,6 +116,13 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.folder.join(from), self.folder.join(to))
+    }
+
+    fn link(&self, name: &str, second: &str) -> io::Result<()> {
+        match fs::hard_link(self.folder.join(name), self.folder.join(second)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

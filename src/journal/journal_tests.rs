@@ -218,6 +218,7 @@ fn too_much_waiting_to_be_counted_is_refused_until_it_shrinks() {
 struct Faults {
     writes: AtomicBool,
     syncs: AtomicBool,
+    renames: AtomicBool,
 }
 
 struct FaultyDisk(RealDisk, Arc<Faults>);
@@ -235,7 +236,13 @@ impl Disk for FaultyDisk {
         self.0.open(name)
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        if self.1.renames.load(Ordering::SeqCst) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         self.0.rename(from, to)
+    }
+    fn link(&self, name: &str, second: &str) -> io::Result<()> {
+        self.0.link(name, second)
     }
     fn remove(&self, name: &str) -> io::Result<()> {
         self.0.remove(name)
@@ -381,4 +388,61 @@ fn rubbish_after_the_last_frame_is_cut() {
             .unwrap();
         assert_eq!(kept(real(folder.path())).len(), 1);
     }
+}
+
+#[test]
+fn a_repair_that_is_cut_short_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    for number in 0..5u8 {
+        keep(&journal, &[number; 40]).unwrap();
+    }
+    journal.stop();
+    let path = last_segment(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[SEGMENT_HEADER_BYTES + 2 * (HEADER_BYTES + 40)] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    let (disk, faults) = faulty(folder.path());
+    faults.renames.store(true, Ordering::SeqCst);
+    assert!(Recovered::open(disk, IDENTITY).is_err());
+    assert_eq!(kept(real(folder.path())).len(), 4);
+}
+
+#[test]
+fn a_segment_of_a_later_version_refuses_the_start_instead_of_being_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"kept").unwrap();
+    journal.stop();
+    let path = last_segment(folder.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8] = 2;
+    fs::write(&path, &bytes).unwrap();
+    let refused = Recovered::open(real(folder.path()), IDENTITY)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(refused.contains("format version 2"), "{refused}");
+    assert!(path.exists());
+}
+
+#[test]
+fn a_reader_gives_no_frame_above_what_is_synced_even_where_sequences_skip() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"one").unwrap();
+    journal.log().skip_past(Sequence(7));
+    assert_eq!(keep(&journal, b"eight"), Ok(Sequence(8)));
+    let mut reader = Reader::new(journal.log().segments.clone(), Sequence::ZERO);
+    let mut seen = Vec::new();
+    for upto in [3, 7, 8] {
+        reader
+            .read(Sequence(upto), |frame, _| {
+                seen.push((upto, frame.sequence.0));
+                true
+            })
+            .unwrap();
+    }
+    journal.stop();
+    assert_eq!(seen, [(3, 1), (8, 8)]);
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
@@ -41,6 +42,7 @@ pub struct Log {
     pub(super) metrics: Arc<Metrics>,
     pub(super) wake: Condvar,
     pub(super) sealed: AtomicBool,
+    failing: AtomicBool,
     pub(super) synced: watch::Sender<Sequence>,
     pub(super) spool_bytes: AtomicU64,
     writer: Mutex<Writer>,
@@ -57,10 +59,14 @@ pub(super) struct Writer {
     pub written: Sequence,
     /// Frames that wait for the sync thread (`disk` and `applied`), or an emptied buffer.
     pub pending: Vec<u8>,
+    /// The last of them.
+    pub pending_last: Sequence,
     /// Who waits for them.
     pub waiters: Vec<oneshot::Sender<Result<(), Refusal>>>,
     /// Whether the sync thread sleeps and must be woken.
     pub idle: bool,
+    /// Set while no new segment can be begun: when to try again.
+    pub turn_after: Option<Instant>,
     pub stopping: bool,
 }
 
@@ -83,8 +89,10 @@ impl Log {
             file,
             written: before,
             pending: Vec::new(),
+            pending_last: before,
             waiters: Vec::new(),
             idle: true,
+            turn_after: None,
             stopping: false,
         };
         Ok(Self {
@@ -94,6 +102,7 @@ impl Log {
             metrics,
             wake: Condvar::new(),
             sealed: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             synced: watch::Sender::new(before),
             spool_bytes: AtomicU64::new(0),
             writer: Mutex::new(writer),
@@ -173,6 +182,11 @@ impl Log {
         self.spool_bytes.load(Ordering::Relaxed) >= self.config.spool_bytes_max
     }
 
+    /// Whether the last write failed.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
     /// Whether a failed sync has ended this log's service.
     pub fn is_sealed(&self) -> bool {
         self.sealed.load(Ordering::Acquire)
@@ -217,6 +231,7 @@ impl Log {
             return Err(Refusal::Overloaded);
         }
         writer.next = encode_all(&mut writer.pending, writer.next, drafts);
+        writer.pending_last = Sequence(writer.next.0 - 1);
         self.add_spool((writer.pending.len() - before) as u64);
         let (sender, receiver) = oneshot::channel();
         writer.waiters.push(sender);
@@ -227,11 +242,13 @@ impl Log {
     pub(super) fn write(&self, writer: &mut Writer, bytes: &[u8]) -> Result<(), Refusal> {
         match writer.file.write_at(writer.offset, bytes) {
             Ok(()) => {
+                self.failing.store(false, Ordering::Release);
                 writer.offset += bytes.len() as u64;
                 self.metrics.journal.bytes.inc_by(bytes.len() as u64);
                 Ok(())
             }
             Err(error) => {
+                self.failing.store(true, Ordering::Release);
                 tracing::error!(%error, "the journal takes no writes");
                 if let Err(error) = writer.file.truncate(writer.offset) {
                     self.seal(&error);

@@ -39,7 +39,7 @@ pub use home::{Home, read_identity};
 pub use log::{Draft, Log, Submitted};
 pub use reader::Reader;
 pub use recover::Recovery;
-pub use segment::{Identity, SEGMENT_HEADER_BYTES};
+pub use segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use segments::{Segment, Segments};
 pub use survey::{Survey, survey};
 

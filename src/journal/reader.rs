@@ -80,7 +80,7 @@ impl Reader {
         take: &mut impl FnMut(Frame<'_>, usize) -> bool,
     ) -> io::Result<bool> {
         while self.last < upto {
-            let Some((frame, length)) = scan.next()? else {
+            let Some((frame, length)) = scan.next_upto(upto)? else {
                 return Ok(true);
             };
             if frame.sequence <= self.last {

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use super::disk::{Disk, DiskFile};
 use super::frame::encode;
 use super::scan::{Damage, SegmentScan};
-use super::segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name};
+use super::segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION, parse_segment_name};
 use super::segments::{Segment, Segments};
 use crate::event::Sequence;
 
 const REWRITE: &str = "rewrite.tmp";
+/// Versions from here on are no versions but flipped bits.
+const LATER: u32 = 1_000;
 const WRITE_BYTES: usize = 1 << 20;
 
 /// What recovery found.
@@ -56,6 +58,7 @@ fn set_strangers_aside(
     for name in names {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         segments.disk().open(name)?.read_at(0, &mut bytes)?;
+        refuse_newer(name, &bytes)?;
         let header = SegmentHeader::decode(&bytes)
             .filter(|header| header.identity == identity && Some(header.first) == parse_segment_name(name));
         if let Some(header) = header {
@@ -67,6 +70,15 @@ fn set_strangers_aside(
         }
     }
     Ok(readable)
+}
+
+/// A later version's segment is not damage: setting it aside would lose what it holds.
+fn refuse_newer(name: &str, header: &[u8]) -> io::Result<()> {
+    let version = SegmentHeader::version(header).filter(|version| (VERSION + 1..LATER).contains(version));
+    version.map_or(Ok(()), |version| {
+        let told = format!("segment {name} is of format version {version}; this gateway reads up to {VERSION}");
+        Err(io::Error::new(io::ErrorKind::Unsupported, told))
+    })
 }
 
 fn recover_segment(
@@ -87,7 +99,9 @@ fn recover_segment(
         let (length, head, damage) = rewrite(segments.disk().as_ref(), &file, header, after)?;
         if damage.stretches > 0 {
             tracing::error!(segment = %name, bytes = damage.bytes, "damaged frames were stepped over: the file is set aside");
-            segments.disk().rename(name, &format!("{name}.damaged"))?;
+            segments.disk().link(name, &format!("{name}.damaged"))?;
+            // The copy lasts before the original's name goes to the rewrite.
+            segments.disk().sync_names()?;
             recovery.quarantined += 1;
         }
         if damage.tail_bytes > 0 {

@@ -72,7 +72,20 @@ impl SegmentScan {
     /// # Errors
     /// When the file cannot be read.
     pub fn next(&mut self) -> io::Result<Option<(Frame<'_>, usize)>> {
-        let Some(length) = self.find()? else { return Ok(None) };
+        self.next_upto(Sequence(u64::MAX))
+    }
+
+    /// The same, but a frame above `upto` is left for later.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_upto(&mut self, upto: Sequence) -> io::Result<Option<(Frame<'_>, usize)>> {
+        let Some((sequence, length)) = self.find()? else {
+            return Ok(None);
+        };
+        if sequence > upto {
+            return Ok(None);
+        }
         let start = self.used;
         self.used += length;
         if self.damage.tail_bytes > 0 {
@@ -89,11 +102,11 @@ impl SegmentScan {
         })
     }
 
-    /// Steps over damage to the next frame; its length, or `None` at the end.
-    fn find(&mut self) -> io::Result<Option<usize>> {
+    /// Steps over damage to the next frame; its sequence and length, or `None` at the end.
+    fn find(&mut self) -> io::Result<Option<(Sequence, usize)>> {
         loop {
             match decode(self.ahead.get(self.used..).unwrap_or_default()) {
-                Found::Frame(frame, length) if frame.sequence > self.last => return Ok(Some(length)),
+                Found::Frame(frame, length) if frame.sequence > self.last => return Ok(Some((frame.sequence, length))),
                 Found::Incomplete if !self.at_end => self.read_on()?,
                 _ if self.used < self.ahead.len() => {
                     self.used += 1;

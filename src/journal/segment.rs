@@ -5,7 +5,8 @@ use crate::event::Sequence;
 /// Bytes of a segment's header.
 pub const SEGMENT_HEADER_BYTES: usize = 48;
 const MAGIC: [u8; 8] = *b"FOOTFALL";
-const VERSION: u32 = 1;
+/// The version of the format that is written and read.
+pub const VERSION: u32 = 1;
 const SUFFIX: &str = ".segment";
 
 /// The 16 random bytes a data directory is born with; who wrote a segment, and whose part of the counters is whose.
@@ -39,6 +40,13 @@ impl SegmentHeader {
             *place = byte;
         }
         bytes
+    }
+
+    /// The version of a header, if it is one of this format at all.
+    pub fn version(bytes: &[u8]) -> Option<u32> {
+        let (magic, rest) = bytes.split_first_chunk::<8>()?;
+        let (version, _) = rest.split_first_chunk::<4>()?;
+        (*magic == MAGIC).then(|| u32::from_le_bytes(*version))
     }
 
     /// Reads a header; `None` if it is cut, damaged or of another version.

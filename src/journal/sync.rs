@@ -5,6 +5,7 @@
 //! It alone turns segments.
 
 use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -13,7 +14,9 @@ use super::log::{Log, Writer};
 use super::segment::SegmentHeader;
 use crate::clock;
 use crate::config::Durability;
-use crate::event::Sequence;
+
+/// Time between two attempts to begin a segment.
+const TURN_RETRY: Duration = Duration::from_secs(1);
 
 type Waiters = Vec<oneshot::Sender<Result<(), Refusal>>>;
 
@@ -63,7 +66,7 @@ fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
     }
     if !waiters.is_empty() {
         std::mem::swap(&mut writer.pending, buffer);
-        let upto = Sequence(writer.next.0 - 1);
+        let upto = writer.pending_last;
         let result = log.write(&mut writer, buffer);
         let bytes = buffer.len() as u64;
         buffer.clear();
@@ -102,9 +105,11 @@ fn tell(waiters: Waiters, result: Result<(), Refusal>) {
 
 /// Begins the next segment when the open one has reached its size; if that fails the old one goes on.
 fn turn_if_full(log: &Log, writer: &mut Writer) {
-    if writer.offset < log.config.segment_bytes {
+    let too_soon = writer.turn_after.is_some_and(|after| clock::now() < after);
+    if writer.offset < log.config.segment_bytes || too_soon {
         return;
     }
+    writer.turn_after = Some(clock::now() + TURN_RETRY);
     // What is pending has its sequences already and goes into the new segment.
     let first = writer.written.next();
     let header = SegmentHeader {
@@ -117,7 +122,10 @@ fn turn_if_full(log: &Log, writer: &mut Writer) {
     }
     log.segments.close_last(writer.offset);
     match log.segments.begin(header).and_then(|file| Ok((file.length()?, file))) {
-        Ok((offset, file)) => (writer.offset, writer.file) = (offset, file),
+        Ok((offset, file)) => {
+            (writer.offset, writer.file) = (offset, file);
+            writer.turn_after = None;
+        }
         Err(error) => tracing::warn!(%error, "no new segment could be begun; the old one goes on"),
     }
     log.metrics

@@ -104,9 +104,11 @@ fn advance(shared: &Shared, core: &mut Core) {
     if synced <= core.head() {
         return;
     }
-    if let Err(error) = core.advance(synced, shared) {
+    let read = core.advance(synced, shared);
+    if let Err(error) = &read {
         tracing::error!(%error, "the journal cannot be read; trying again");
     }
+    shared.status.set_unreadable(read.is_err());
     if shared.is_embedded() {
         shared.applied.send_replace(core.head());
         shared.metrics.counters.applied_sequence.set(core.head().0);
@@ -146,12 +148,13 @@ fn persist(shared: &Shared, core: &mut Core) {
         .set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }
 
-/// How long counted segments serve: for a Redis that goes back in time, and for the window of idempotency keys.
+/// How long counted segments serve: for a Redis that goes back in time, and before that for the window of idempotency
+/// keys.
 fn keep_span_ms(shared: &Shared) -> u64 {
     let window_ms = shared.config.apply.window_ms;
     if shared.is_embedded() {
         window_ms
     } else {
-        window_ms.max(shared.config.journal.keep_ms)
+        window_ms + shared.config.journal.keep_ms
     }
 }

@@ -7,12 +7,11 @@ use super::Shared;
 use super::answers::Answer;
 use super::backlog::{Backlog, Batch};
 use crate::apply::{Apply, KeyedVisit, Step};
-use crate::clock;
 use crate::config::ApplyConfig;
 use crate::counters::{Commit, Ledger, Verdict};
 use crate::event::{Country, Deltas, Sequence, SiteId};
 use crate::journal::payload::{Payload, Visit};
-use crate::journal::{Frame, Reader, Segments};
+use crate::journal::{Frame, Reader, Segment, Segments};
 
 /// The one ordered consumer of the log.
 pub struct Core {
@@ -48,7 +47,7 @@ pub enum RefoldError {
 impl Core {
     /// A consumer that begins where the window of idempotency keys or the ledger needs it to.
     pub fn new(ledger: Ledger, segments: Arc<Segments>, config: &ApplyConfig, key: [u8; 16]) -> Self {
-        let start = window_start(&segments, config).min(ledger.cursor());
+        let start = window_start(&segments, config, ledger.cursor());
         Self {
             ledger,
             backlog: None,
@@ -62,8 +61,9 @@ impl Core {
     }
 
     /// The last frame that was applied.
-    pub const fn head(&self) -> Sequence {
-        self.reader.last()
+    pub fn head(&self) -> Sequence {
+        // A journal whose frames are all counted may have no segment left.
+        self.reader.last().max(self.ledger.cursor())
     }
 
     /// The segments it reads.
@@ -92,7 +92,7 @@ impl Core {
         })?;
         let deltas = apply.drain();
         let to = reader.last().max(ledger.cursor());
-        commit(ledger, to, &deltas);
+        commit(ledger, to, &deltas).map_err(io::Error::other)?;
         Ok(frames)
     }
 
@@ -118,10 +118,14 @@ impl Core {
             true
         });
         shared.metrics.journal.damages.inc_by(reader.take_damages());
+        // Whoever still waits for one of these frames waits for one that cannot be read.
+        shared.answers.forget(Sequence::ZERO, reader.last());
         let to = reader.last();
         if to > ledger.cursor() {
             let deltas = apply.drain();
-            commit(ledger, to, &deltas);
+            if let Err(reason) = commit(ledger, to, &deltas) {
+                shared.status.set_halted(Some(reason));
+            }
             match backlog {
                 Some(backlog) => backlog.add(to, &deltas, bytes),
                 None if shared.is_embedded() => shared.log.shrink_spool(bytes),
@@ -164,7 +168,7 @@ impl Core {
             return Err(RefoldError::TooOld { held, oldest });
         }
         let mut apply = Apply::new(&self.config, &self.key);
-        let start = window_start(&self.segments, &self.config).min(held);
+        let start = window_start(&self.segments, &self.config, held);
         let mut reader = Reader::new(self.segments.clone(), start);
         let mut bytes = 0;
         reader.read(held, |frame, _| {
@@ -185,22 +189,35 @@ impl Core {
     }
 }
 
-/// The ledger takes its batches in order, so it can only agree.
-fn commit(ledger: &mut Ledger, to: Sequence, deltas: &Deltas) {
+/// Gives a batch to the ledger, which takes them in order and can refuse only a total that no counter can hold.
+fn commit(ledger: &mut Ledger, to: Sequence, deltas: &Deltas) -> Result<(), String> {
     let from = ledger.cursor();
-    let verdict = ledger.commit(Commit { from, to, deltas });
-    if !matches!(verdict, Verdict::Applied(_) | Verdict::Duplicate(_)) {
-        tracing::error!(?verdict, %from, %to, "the ledger refused a batch");
+    match ledger.commit(Commit { from, to, deltas }) {
+        Verdict::Applied(_) | Verdict::Duplicate(_) => Ok(()),
+        refusal => {
+            tracing::error!(?refusal, %from, %to, "the ledger refused a batch");
+            Err(format!("the counters' database refused a batch: {refusal:?}"))
+        }
     }
 }
 
-/// The sequence before the first segment that may hold ids of the window.
-fn window_start(segments: &Segments, config: &ApplyConfig) -> Sequence {
-    let since = clock::unix_ms().saturating_sub(config.window_ms);
+/// Where to begin reading so that the frames after `from` find every id of their window: before the first segment that
+/// was still open a window's span before the one that holds them was begun. Counted from the frames, not from now: a
+/// replay may come late.
+fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> Sequence {
     let list = segments.list();
-    let too_old = list.iter().skip(1).take_while(|next| next.created_ms < since).count();
-    list.get(too_old)
-        .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)))
+    let holder = list
+        .iter()
+        .rposition(|segment| segment.first <= from.next())
+        .unwrap_or(0);
+    let begun_ms = list.get(holder).map_or(0, |segment| segment.created_ms);
+    let since_ms = begun_ms.saturating_sub(config.window_ms);
+    let ended_before = |next: &&Segment| next.created_ms < since_ms;
+    let too_old = list.iter().skip(1).take(holder).take_while(ended_before).count();
+    let start = list
+        .get(too_old)
+        .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)));
+    start.min(from)
 }
 
 fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
@@ -252,7 +269,7 @@ fn raise(shared: &Shared, site: SiteId, country: Country) -> u64 {
     if !site.is_default() {
         return 0;
     }
-    shared.totals.raise_own(country, 1) + 1 + shared.totals.foreign(country)
+    shared.totals.raise(country, 1) + 1
 }
 
 fn read(frame: Frame<'_>) -> Payload<'_> {

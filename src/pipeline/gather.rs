@@ -197,12 +197,12 @@ impl Gather {
     }
 }
 
-/// Raises the own counts and tells every visit the number it got.
+/// Raises the totals and tells every visit the number it got.
 fn end_group(shared: &Shared, fold: &mut Fold, (group, countries): (&Group, &[Country]), kept: Durability) {
     for &country in countries {
         fold.add(country, 1);
     }
-    fold.replace(|country, visits| shared.totals.raise_own(country, visits));
+    fold.replace(|country, visits| shared.totals.raise(country, visits));
     let counts = countries.iter().map(|&country| fold.next(country)).collect();
     fold.clear();
     shared.metrics.visits.kept.inc_by(countries.len() as u64);

@@ -23,7 +23,7 @@ struct Inner {
     end: Option<Result<End, Reason>>,
 }
 
-/// How a group ended well: the own count that each visit raised its country to, and how far they were kept.
+/// How a group ended well: the total that each visit raised its country to, and how far they were kept.
 #[derive(Debug)]
 pub struct End {
     /// One a visit, in the order they joined.

@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::gather::{Gather, Keyed};
 use super::group::Place;
+use crate::clock;
 use crate::config::Durability;
 use crate::event::Country;
 use crate::outcome::Reason;
@@ -45,11 +47,11 @@ impl Intake {
     /// # Errors
     /// The reason why it is not kept, or not known to be.
     pub async fn visit(&self, country: Country) -> Result<Receipt, Reason> {
-        let (own, kept) = self.join(country).await?;
-        Ok(self.receipt(country, own, kept))
+        let (total, kept) = self.join(country).await?;
+        Ok(self.receipt(country, total, kept))
     }
 
-    /// Hands a visit over; the place resolves to its own count and how far it is kept, for [`Intake::receipt`].
+    /// Hands a visit over; the place resolves to its total and how far it is kept, for [`Intake::receipt`].
     pub fn join(&self, country: Country) -> Place {
         self.gather.join(country)
     }
@@ -66,17 +68,18 @@ impl Intake {
             waiter,
         });
         let (sequence, answer) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
-        let answer = answer.await.map_err(|_| Reason::DurabilityUnknown)?;
+        let patience = clock::ms(self.shared.config.apply.answer_ms_max);
+        let Ok(Ok(answer)) = timeout(patience, answer).await else {
+            // It is in the log, but nobody can say whether it counts.
+            self.shared.answers.forget(sequence, sequence);
+            return Err(Reason::DurabilityUnknown);
+        };
         let kept = self.shared.settle(sequence).await;
-        Ok(self.receipt_of(answer.country, answer.total, kept))
+        Ok(self.receipt(answer.country, answer.total, kept))
     }
 
-    /// The receipt of a visit that raised this gateway's own count to `own`.
-    pub fn receipt(&self, country: Country, own: u64, kept: Durability) -> Receipt {
-        self.receipt_of(country, own + self.shared.totals.foreign(country), kept)
-    }
-
-    fn receipt_of(&self, country: Country, total: u64, kept: Durability) -> Receipt {
+    /// The receipt of a visit that raised its country's total to `total`.
+    pub fn receipt(&self, country: Country, total: u64, kept: Durability) -> Receipt {
         Receipt {
             country,
             total,

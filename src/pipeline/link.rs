@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::backlog::{Backlog, Batch};
 use super::core::{Core, RefoldError};
+use super::totals::CURRENT_MS;
 use crate::clock;
 use crate::config::CountersConfig;
 use crate::counters::{Backoff, Commit, CountersError, RedisCounters, RedisReader, Totals, Verdict};
@@ -97,6 +98,8 @@ impl Link {
         let held = self.redis.connect().await?;
         self.reconcile(held)?;
         self.met = true;
+        // Only a batch that Redis takes shows that counting goes on.
+        self.send().await?;
         self.ask().await?;
         self.look_over().await?;
         backoff.reset();
@@ -109,7 +112,8 @@ impl Link {
 
     /// Sends and asks, each in its time.
     async fn attend(&mut self) -> Result<(), Interruption> {
-        let ask_every = clock::ms((self.shared.config.http.report_age_ms_max / 2).max(1));
+        // Often enough for reports, and for totals to stay current.
+        let ask_every = clock::ms((self.shared.config.http.report_age_ms_max / 2).clamp(1, CURRENT_MS / 2));
         let flush_every = clock::ms(self.config.flush_ms.max(1));
         let (mut ask_at, mut look_at) = (Instant::now() + ask_every, Instant::now() + LOOK_EVERY);
         loop {
@@ -144,6 +148,13 @@ impl Link {
     /// Whether this Redis is fit to keep counters.
     async fn look_over(&self) -> Result<(), CountersError> {
         let server = self.reader.server().await?;
+        if !server.is_supported() {
+            let told = format!(
+                "{} {} is too old: Redis 7 or Valkey 8 is needed",
+                server.product, server.version
+            );
+            return Err(CountersError::Unsuitable(told.into()));
+        }
         let evicting = server.may_evict() && !self.config.allow_eviction;
         if evicting && !self.shared.status.is_evicting() {
             tracing::error!("Redis may evict counters: set its maxmemory-policy to noeviction");
@@ -228,7 +239,7 @@ impl Link {
             let contributed = own.get(field).copied().unwrap_or_default().saturating_sub(lacking);
             self.shared
                 .totals
-                .set_foreign(country, total.saturating_sub(contributed));
+                .raise_foreign(country, total.saturating_sub(contributed));
         }
     }
 

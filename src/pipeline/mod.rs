@@ -11,8 +11,8 @@
 //!                               └─► Backlog ─ Link ─► Redis: guarded commits;  foreign totals ─► Totals
 //! ```
 //!
-//! A visit is answered when its group is in the log as far as the mode asks; the total in the answer is its own count
-//! plus what other gateways have counted ([`Totals`]). Everything behind the log can be made again from it.
+//! A visit is answered when its group is in the log as far as the mode asks; the total in the answer counts
+//! what other gateways have told, too ([`Totals`]). Everything behind the log can be made again from it.
 //!
 //! Must not know: HTTP, wire formats.
 //!
@@ -26,6 +26,8 @@ mod answers;
 mod applier;
 mod backlog;
 mod core;
+#[cfg(test)]
+mod core_tests;
 mod gather;
 mod group;
 mod intake;
@@ -172,7 +174,7 @@ fn take_over_totals(shared: &Shared, ledger: &Ledger) {
     };
     for (field, total) in ledger.totals(&visits) {
         if let Some(country) = Country::parse(field.as_bytes()) {
-            shared.totals.raise_own(country, total);
+            shared.totals.raise(country, total);
         }
     }
     if shared.is_embedded() {

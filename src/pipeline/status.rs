@@ -11,6 +11,7 @@ pub struct Status {
     counters_up: AtomicBool,
     fenced: AtomicBool,
     evicting: AtomicBool,
+    unreadable: AtomicBool,
     halted: Mutex<Option<String>>,
 }
 
@@ -30,6 +31,11 @@ impl Status {
         self.evicting.load(Ordering::Acquire)
     }
 
+    /// Whether the journal could not be read the last time.
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable.load(Ordering::Acquire)
+    }
+
     /// Why nothing is counted until someone mends it.
     pub fn halted(&self) -> Option<String> {
         self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -46,6 +52,10 @@ impl Status {
 
     pub(super) fn set_evicting(&self, evicting: bool) {
         self.evicting.store(evicting, Ordering::Release);
+    }
+
+    pub(super) fn set_unreadable(&self, unreadable: bool) {
+        self.unreadable.store(unreadable, Ordering::Release);
     }
 
     pub(super) fn set_halted(&self, reason: Option<String>) {

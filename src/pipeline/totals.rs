@@ -1,7 +1,8 @@
 //! The totals that answers name: what this gateway has kept, and what the others have counted.
 //!
-//! `total = own + foreign`. `own` rises after the write that the mode answers on, so a client reads its own visits and
-//! no number is given twice; `foreign` is Redis' total less what this directory had contributed at that sequence.
+//! One number a country, which only grows: by this gateway's visits after the write that the mode answers on, so a
+//! client reads its own visits, and by what the others have counted more than was known. Each visit is answered with
+//! the number that it raised the total to, so no number is given twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -10,16 +11,17 @@ use crate::clock;
 use crate::event::{COUNTRIES, Country};
 
 /// A reply older than this no longer makes totals current, in milliseconds.
-const CURRENT_MS: u64 = 1_000;
+pub const CURRENT_MS: u64 = 1_000;
 /// No reply yet.
 const NEVER: u64 = u64::MAX;
 
 /// Totals by country of the default site, shared by all workers.
 #[derive(Debug)]
 pub struct Totals {
-    own: Box<[AtomicU64]>,
+    counts: Box<[AtomicU64]>,
+    /// The part of the totals that others have counted, as far as it is known.
     foreign: Box<[AtomicU64]>,
-    /// Rises with every change of `own` or `foreign`.
+    /// Rises with every change of a total.
     version: AtomicU64,
     view: View,
 }
@@ -50,34 +52,31 @@ impl Totals {
     fn with_view(view: View) -> Self {
         let zeros = || (0..COUNTRIES).map(|_| AtomicU64::new(0)).collect();
         Self {
-            own: zeros(),
+            counts: zeros(),
             foreign: zeros(),
             version: AtomicU64::new(0),
             view,
         }
     }
 
-    /// Raises a country's own count by visits that are kept, and returns the count before.
-    pub fn raise_own(&self, country: Country, visits: u64) -> u64 {
-        let before = cell(&self.own, country).fetch_add(visits, Ordering::AcqRel);
+    /// Raises a country's total by visits that are kept, and returns the total before.
+    pub fn raise(&self, country: Country, visits: u64) -> u64 {
+        let before = cell(&self.counts, country).fetch_add(visits, Ordering::AcqRel);
         self.version.fetch_add(1, Ordering::Release);
         before
     }
 
-    /// What the other gateways have counted for a country.
-    pub fn foreign(&self, country: Country) -> u64 {
-        cell(&self.foreign, country).load(Ordering::Acquire)
-    }
-
     /// A country's total.
     pub fn total(&self, country: Country) -> u64 {
-        cell(&self.own, country).load(Ordering::Acquire) + self.foreign(country)
+        cell(&self.counts, country).load(Ordering::Acquire)
     }
 
-    /// Takes over what the others have counted for a country.
-    pub fn set_foreign(&self, country: Country, visits: u64) {
-        if cell(&self.foreign, country).swap(visits, Ordering::AcqRel) != visits {
-            self.version.fetch_add(1, Ordering::Release);
+    /// Takes over what the others have counted for a country, if it is more than was known: a Redis that lost its data
+    /// must not take totals back. Only one thread may call this.
+    pub fn raise_foreign(&self, country: Country, visits: u64) {
+        let known = cell(&self.foreign, country).fetch_max(visits, Ordering::AcqRel);
+        if visits > known {
+            self.raise(country, visits - known);
         }
     }
 
@@ -138,15 +137,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_total_is_own_plus_foreign_and_every_change_is_noticed() {
+    fn a_total_grows_by_own_and_foreign_visits_and_every_change_is_noticed() {
         let totals = Totals::shared();
         let gb = Country::parse(b"gb").unwrap();
         let version = totals.version();
-        assert_eq!(totals.raise_own(gb, 2), 0);
-        totals.set_foreign(gb, 40);
-        assert_eq!(totals.total(gb), 42);
-        assert!(totals.version() >= version + 2);
-        assert_eq!(totals.all().collect::<Vec<_>>(), [(gb, 42)]);
+        assert_eq!(totals.raise(gb, 2), 0);
+        totals.raise_foreign(gb, 40);
+        assert_eq!((totals.total(gb), totals.raise(gb, 1)), (42, 42));
+        assert!(totals.version() >= version + 3);
+        assert_eq!(totals.all().collect::<Vec<_>>(), [(gb, 43)]);
+    }
+
+    #[test]
+    fn a_redis_that_lost_its_data_takes_no_total_back() {
+        let totals = Totals::shared();
+        let gb = Country::parse(b"gb").unwrap();
+        for (foreign, total) in [(40, 40), (0, 40), (7, 40), (40, 40), (41, 41)] {
+            totals.raise_foreign(gb, foreign);
+            assert_eq!(totals.total(gb), total, "foreign {foreign}");
+        }
     }
 
     #[test]

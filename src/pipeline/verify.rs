@@ -1,6 +1,7 @@
 //! `verify`: holds the counters against the journal and against what this directory has contributed.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::core::{Core, RefoldError};
@@ -8,7 +9,7 @@ use super::{PipelineError, redis_clients};
 use crate::config::Config;
 use crate::counters::{CountersError, Fields, Ledger, RedisReader};
 use crate::event::{CounterHash, Deltas};
-use crate::journal::{Home, JournalError, RealDisk, Survey, survey};
+use crate::journal::{Home, JournalError, RealDisk, Survey, read_identity, survey};
 
 /// Checks a data directory that no gateway is using, and Redis if there is one; writes what it finds, and says whether
 /// all is well.
@@ -16,7 +17,11 @@ use crate::journal::{Home, JournalError, RealDisk, Survey, survey};
 /// # Errors
 /// When the directory, the database or Redis cannot be read.
 pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, VerifyError> {
-    let home = Home::open(&config.journal.data_dir)?;
+    let folder = &config.journal.data_dir;
+    if read_identity(folder)?.is_none() {
+        return Err(VerifyError::Nothing(folder.clone()));
+    }
+    let home = Home::open(folder)?;
     let identity = home.identity();
     let ledger = Ledger::open(home.counters_file(), identity.0).map_err(PipelineError::from)?;
     let disk = RealDisk::new(&home.journal_folder())?;
@@ -41,6 +46,9 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
 /// Why a verification could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// Nothing was ever kept there.
+    #[error("{0} is no data directory")]
+    Nothing(PathBuf),
     /// The data directory, its database, or the setting of Redis.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
