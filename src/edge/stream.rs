@@ -18,8 +18,8 @@ use super::life::Life;
 
 /// Most bytes of answers that wait for the kernel to take them.
 const GATHERED_BYTES_MAX: usize = 64 * 1_024;
-/// From this size an answer goes to the kernel from where it lies, uncopied.
-const DIRECT_BYTES_MIN: usize = 16 * 1_024;
+/// From this size an answer goes to the kernel from where it lies: copying it would cost more than a write of its own.
+const DIRECT_BYTES_MIN: usize = 1_024;
 /// A larger buffer than this is given back when it is empty, so that idle connections stay small.
 const KEPT_BYTES_MAX: usize = 4 * 1_024;
 
@@ -93,7 +93,11 @@ impl Stream {
     }
 
     fn poll_direct(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
+        let socket = Pin::new(&mut self.socket);
+        let polled = match pieces {
+            [piece] => socket.poll_write(cx, piece),
+            pieces => socket.poll_write_vectored(cx, pieces),
+        };
         self.noted(polled)
     }
 
@@ -146,9 +150,11 @@ impl Write for Stream {
         if !self.gathers {
             return self.poll_direct(cx, pieces);
         }
-        if self.gathered.len().saturating_add(length) > GATHERED_BYTES_MAX || length >= DIRECT_BYTES_MIN {
+        // After a read that found nothing no further answer can follow at once, so there is nothing to wait for.
+        let direct = self.dry || length >= DIRECT_BYTES_MIN;
+        if direct || self.gathered.len().saturating_add(length) > GATHERED_BYTES_MAX {
             let polled = self.poll_send(cx)?;
-            if polled.is_ready() && length >= DIRECT_BYTES_MIN {
+            if polled.is_ready() && direct {
                 return self.poll_direct(cx, pieces);
             }
         }

@@ -378,7 +378,7 @@ fn rubbish_after_the_last_frame_is_cut() {
     let journal = start(real(folder.path()), Durability::Disk);
     keep(&journal, b"kept").unwrap();
     journal.stop();
-    for rubbish in [vec![0u8; 5_000], vec![0xff; 300], b"kept".repeat(50)] {
+    for rubbish in [vec![0u8; 300_000], vec![0xff; 300], b"kept".repeat(50)] {
         let path = last_segment(folder.path());
         OpenOptions::new()
             .append(true)
@@ -445,4 +445,24 @@ fn a_reader_gives_no_frame_above_what_is_synced_even_where_sequences_skip() {
     }
     journal.stop();
     assert_eq!(seen, [(3, 1), (8, 8)]);
+}
+
+#[test]
+fn the_open_segment_has_zeros_ahead_and_a_closed_one_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"kept").unwrap();
+    let path = last_segment(folder.path());
+    let frames = (SEGMENT_HEADER_BYTES + HEADER_BYTES + 4) as u64;
+    assert!(fs::metadata(&path).unwrap().len() > frames + 100_000);
+    // What a crash leaves: the copy has the zeros still.
+    let crashed = tempfile::tempdir().unwrap();
+    fs::copy(&path, crashed.path().join(path.file_name().unwrap())).unwrap();
+    journal.stop();
+    assert_eq!(fs::metadata(&path).unwrap().len(), frames);
+    let recovered = open(real(crashed.path()));
+    assert_eq!(
+        (recovered.recovery().head, recovered.recovery().quarantined),
+        (Sequence(1), 0)
+    );
 }

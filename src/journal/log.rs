@@ -55,6 +55,8 @@ pub(super) struct Writer {
     pub file: Arc<dyn DiskFile>,
     /// Where the next write goes.
     pub offset: u64,
+    /// Up to where the file holds frames or zeros.
+    pub filled: u64,
     /// The last frame that was handed to the operating system.
     pub written: Sequence,
     /// Frames that wait for the sync thread (`disk` and `applied`), or an emptied buffer.
@@ -86,6 +88,7 @@ impl Log {
         let writer = Writer {
             next: first,
             offset: file.length()?,
+            filled: file.length()?,
             file,
             written: before,
             pending: Vec::new(),
@@ -250,6 +253,7 @@ impl Log {
             Err(error) => {
                 self.failing.store(true, Ordering::Release);
                 tracing::error!(%error, "the journal takes no writes");
+                writer.filled = writer.offset;
                 if let Err(error) = writer.file.truncate(writer.offset) {
                     self.seal(&error);
                     return Err(Refusal::DurabilityUnknown);

@@ -18,15 +18,18 @@ use crate::config::Durability;
 /// Time between two attempts to begin a segment.
 const TURN_RETRY: Duration = Duration::from_secs(1);
 
+/// Zeros kept ahead of the frames.
+static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+
 type Waiters = Vec<oneshot::Sender<Result<(), Refusal>>>;
 
 /// Runs until the log is stopped or sealed; all that was taken in is then synced or its waiters are told.
 pub fn run(log: &Log) {
     let mut buffer = Vec::new();
     loop {
-        let (writer, stopping) = wait_for_work(log);
+        let (mut writer, stopping) = wait_for_work(log);
         if log.is_sealed() || stopping && !has_work(log, &writer) {
-            return;
+            return cut_zeros(&mut writer);
         }
         commit(log, writer, &mut buffer);
         if !stopping && log.config.durability == Durability::Os {
@@ -60,6 +63,7 @@ fn pause(log: &Log) {
 /// Writes what waits, syncs, publishes, tells the waiters.
 fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
     turn_if_full(log, &mut writer);
+    fill_ahead(&mut writer);
     let waiters = std::mem::take(&mut writer.waiters);
     if log.is_sealed() {
         return tell(waiters, Err(Refusal::Sealed));
@@ -117,13 +121,14 @@ fn turn_if_full(log: &Log, writer: &mut Writer) {
         first,
         created_ms: clock::unix_ms(),
     };
+    cut_zeros(writer);
     if let Err(error) = writer.file.sync() {
         return log.seal(&error);
     }
     log.segments.close_last(writer.offset);
     match log.segments.begin(header).and_then(|file| Ok((file.length()?, file))) {
         Ok((offset, file)) => {
-            (writer.offset, writer.file) = (offset, file);
+            (writer.offset, writer.filled, writer.file) = (offset, offset, file);
             writer.turn_after = None;
         }
         Err(error) => tracing::warn!(%error, "no new segment could be begun; the old one goes on"),
@@ -132,6 +137,29 @@ fn turn_if_full(log: &Log, writer: &mut Writer) {
         .journal
         .disk_bytes
         .set(i64::try_from(log.segments.closed_bytes()).unwrap_or(i64::MAX));
+}
+
+/// Keeps zeros ahead of the frames. A write into them changes neither the file's length nor its extents, so syncing it
+/// needs no commit of the file system's own journal, and no worker waits for one.
+fn fill_ahead(writer: &mut Writer) {
+    let length = ZEROS.len() as u64;
+    if writer.offset + length / 2 < writer.filled {
+        return;
+    }
+    let from = writer.filled.max(writer.offset);
+    // Without room there are simply no zeros, or fewer: a sync then costs what it costs.
+    let _ = writer.file.write_at(from, &ZEROS);
+    writer.filled = from + length;
+}
+
+/// Cuts the zeros behind the last frame.
+fn cut_zeros(writer: &mut Writer) {
+    if writer.filled > writer.offset {
+        if let Err(error) = writer.file.truncate(writer.offset) {
+            tracing::warn!(%error, "the zeros behind the last frame could not be cut; readers step over them");
+        }
+        writer.filled = writer.offset;
+    }
 }
 
 /// Stops the sync thread after it has synced everything.
