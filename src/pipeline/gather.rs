@@ -16,6 +16,9 @@ use crate::fold::Fold;
 use crate::journal::{Draft, Refusal, payload};
 use crate::outcome::Reason;
 
+/// Turns of the worker's loop for which a sync may be put off while each brings more visits.
+const TURNS_BEFORE_SYNC: usize = 4;
+
 /// A visit with an idempotency key, on its way into the log.
 pub struct Keyed {
     /// Where from.
@@ -67,15 +70,34 @@ impl Gather {
         loop {
             self.filled.notified().await;
             while self.has_work() {
-                // Requests that are ready now join this write.
-                tokio::task::yield_now().await;
+                self.let_join().await;
                 self.write().await;
             }
         }
     }
 
     fn has_work(&self) -> bool {
-        self.open.borrow().len() > 0 || !self.keyed.borrow().is_empty()
+        self.size() > 0
+    }
+
+    fn size(&self) -> usize {
+        self.open.borrow().len() + self.keyed.borrow().len()
+    }
+
+    /// Lets requests that are ready now join the next write; before a sync, also those that become ready meanwhile.
+    async fn let_join(&self) {
+        let turns = if self.shared.config.journal.durability == Durability::Os {
+            1
+        } else {
+            TURNS_BEFORE_SYNC
+        };
+        for _ in 0..turns {
+            let before = self.size();
+            tokio::task::yield_now().await;
+            if self.size() == before {
+                return;
+            }
+        }
     }
 
     /// Writes one group and the keyed visits beside it, and ends them when they are kept.
