@@ -108,7 +108,8 @@ def run_k6(program, script, target, settings, out):
     command = [program, "run", "--quiet", "--no-usage-report", "--no-color", "--summary-export", out]
     for name, value in {"TARGET": target, **settings}.items():
         command += ["-e", f"{name}={value}"]
-    ran = subprocess.run(servers.pinned(servers.CLIENT_CORE, [*command, K6 / script]), capture_output=True)
+    # Not pinned: k6 needs more than a core now and then, and both servers bear that alike.
+    ran = subprocess.run([*command, K6 / script], capture_output=True)
     if ran.returncode != 0:
         raise servers.Failure(f"k6 {script} against {target} failed:\n{ran.stdout.decode()}\n{ran.stderr.decode()}")
     return json.loads(out.read_text())["metrics"]
