@@ -66,6 +66,24 @@ fn last_segment(folder: &Path) -> PathBuf {
     names.pop().unwrap()
 }
 
+/// A stopped journal of five frames of 40 bytes, each filled with its number; its only segment.
+fn five_frames(folder: &Path) -> PathBuf {
+    let journal = start(real(folder), Durability::Disk);
+    for number in 0..5u8 {
+        keep(&journal, &[number; 40]).unwrap();
+    }
+    journal.stop();
+    last_segment(folder)
+}
+
+fn five_frames_the_third_damaged(folder: &Path) -> PathBuf {
+    let path = five_frames(folder);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[SEGMENT_HEADER_BYTES + 2 * (HEADER_BYTES + 40)] ^= 0xff;
+    fs::write(&path, &bytes).unwrap();
+    path
+}
+
 #[test]
 fn frames_come_back_in_order_across_segments_and_restarts_in_every_mode() {
     for durability in [Durability::Os, Durability::Disk] {
@@ -91,12 +109,7 @@ fn frames_come_back_in_order_across_segments_and_restarts_in_every_mode() {
 #[test]
 fn a_torn_last_frame_is_cut_and_the_rest_survives() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = start(real(folder.path()), Durability::Disk);
-    for number in 0..5u8 {
-        keep(&journal, &[number; 40]).unwrap();
-    }
-    journal.stop();
-    let path = last_segment(folder.path());
+    let path = five_frames(folder.path());
     let whole = fs::read(&path).unwrap();
     for length in SEGMENT_HEADER_BYTES..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
@@ -117,16 +130,7 @@ fn a_torn_last_frame_is_cut_and_the_rest_survives() {
 #[test]
 fn damage_before_the_end_is_stepped_over_and_set_aside() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = start(real(folder.path()), Durability::Disk);
-    for number in 0..5u8 {
-        keep(&journal, &[number; 40]).unwrap();
-    }
-    journal.stop();
-    let path = last_segment(folder.path());
-    let mut bytes = fs::read(&path).unwrap();
-    let third = SEGMENT_HEADER_BYTES + 2 * (HEADER_BYTES + 40);
-    bytes[third] ^= 0xff;
-    fs::write(&path, &bytes).unwrap();
+    let path = five_frames_the_third_damaged(folder.path());
     let recovered = open(real(folder.path()));
     assert_eq!(
         (recovered.recovery().quarantined, recovered.recovery().head),
@@ -393,15 +397,7 @@ fn rubbish_after_the_last_frame_is_cut() {
 #[test]
 fn a_repair_that_is_cut_short_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = start(real(folder.path()), Durability::Disk);
-    for number in 0..5u8 {
-        keep(&journal, &[number; 40]).unwrap();
-    }
-    journal.stop();
-    let path = last_segment(folder.path());
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[SEGMENT_HEADER_BYTES + 2 * (HEADER_BYTES + 40)] ^= 0xff;
-    fs::write(&path, &bytes).unwrap();
+    five_frames_the_third_damaged(folder.path());
     let (disk, faults) = faulty(folder.path());
     faults.renames.store(true, Ordering::SeqCst);
     assert!(Recovered::open(disk, IDENTITY).is_err());
