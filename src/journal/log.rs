@@ -120,6 +120,18 @@ impl Log {
     /// When they are refused; then nothing of them is in the log.
     pub fn submit(&self, drafts: &[Draft<'_>], on_first: impl FnOnce(Sequence)) -> Result<Submitted, Refusal> {
         self.refuse_if_full()?;
+        self.take(drafts, on_first)
+    }
+
+    /// Takes a frame that says nothing, also when too much waits to be counted: it lets what waits go on.
+    ///
+    /// # Errors
+    /// When it is refused all the same.
+    pub fn advance(&self, kind: u8) -> Result<Submitted, Refusal> {
+        self.take(&[Draft { kind, payload: &[] }], |_| {})
+    }
+
+    fn take(&self, drafts: &[Draft<'_>], on_first: impl FnOnce(Sequence)) -> Result<Submitted, Refusal> {
         let mut writer = self.lock();
         if writer.stopping || self.sealed.load(Ordering::Acquire) {
             return Err(Refusal::Sealed);

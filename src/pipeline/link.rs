@@ -18,7 +18,7 @@ use crate::clock;
 use crate::config::CountersConfig;
 use crate::counters::{Backoff, Commit, CountersError, RedisCounters, RedisReader, Totals, Verdict};
 use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
-use crate::journal::{Draft, payload};
+use crate::journal::payload;
 
 const VISITS: CounterHash = CounterHash {
     site: SiteId::DEFAULT,
@@ -286,11 +286,7 @@ impl Link {
         let kept_since = core.refold(Sequence(self.boot.0 - 1))?;
         self.shared.log.skip_past(held);
         core.place(held, kept_since, &self.shared);
-        let advance = Draft {
-            kind: payload::ADVANCE,
-            payload: &[],
-        };
-        if let Err(refusal) = self.shared.log.submit(&[advance], |_| {}) {
+        if let Err(refusal) = self.shared.log.advance(payload::ADVANCE) {
             tracing::warn!(%refusal, "the journal took no advance; the next visit brings it");
         }
         Ok(())
