@@ -53,7 +53,7 @@ impl Gate {
     pub fn add_policy(&self, headers: &mut HeaderMap) {
         if self.limiter.is_some() {
             headers.insert(RATE_LIMIT_POLICY, self.policy.clone());
-            // A place for what `tell` says: a copy of these headers need not grow for it.
+            // A place for what `tell` says.
             headers.insert(RATE_LIMIT, HeaderValue::from_static(""));
         }
     }
@@ -63,7 +63,12 @@ impl Gate {
         let (Some(verdict), Some(limiter)) = (passage, &self.limiter) else {
             return;
         };
-        headers.insert(RATE_LIMIT, value(&verdict.rate_limit()));
+        let standing = value(&verdict.rate_limit());
+        // An insert into a full map grows it, even where it only replaces.
+        match headers.get_mut(RATE_LIMIT) {
+            Some(place) => *place = standing,
+            None => drop(headers.insert(RATE_LIMIT, standing)),
+        }
         if let Some(seconds) = verdict.retry_after_seconds {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
