@@ -18,7 +18,7 @@ from lab import figures, memory, scenarios, servers, table
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, help="rounds (default 3; with --quick 1)")
-    parser.add_argument("--seconds", type=float, help="length of each measurement (default 4; with --quick 1)")
+    parser.add_argument("--seconds", type=float, help="time for each of two compared servers (default 4; with --quick 1)")
     parser.add_argument("--only", default="", help="a pattern: scenarios to run, with those they are compared to")
     parser.add_argument("--quick", action="store_true", help="a first impression in two minutes; nothing is kept")
     parser.add_argument("--strict", action="store_true", help="end with an error when a promise is missed")
@@ -27,7 +27,7 @@ def arguments():
     chosen = parser.parse_args()
     chosen.rounds = chosen.rounds or (1 if chosen.quick else 3)
     chosen.seconds = chosen.seconds or (1.0 if chosen.quick else 4.0)
-    chosen.warmup = 0.3 if chosen.quick else 1.0
+    chosen.warmup = 0.3 if chosen.quick else 0.5
     return chosen
 
 
@@ -38,11 +38,12 @@ def main():
     binaries = servers.binaries(flags.gateway)
     plan = scenarios.chosen(re.compile(flags.only))
     about = describe(flags)
-    redis = servers.Redis() if any(scenario.redis for scenario in plan) else None
+    # One for each side of a comparison.
+    redises = [servers.Redis(), servers.Redis()] if any(scenario.redis for scenario in plan) else [None, None]
     try:
-        run = measure(flags, binaries, plan, redis)
+        run = measure(flags, binaries, plan, redises)
     finally:
-        if redis:
+        for redis in filter(None, redises):
             redis.stop()
         shutil.rmtree(servers.WORK / "bin")
     run["about"] = about
@@ -69,19 +70,23 @@ def describe(flags):
     return about
 
 
-def measure(flags, binaries, plan, redis):
+def measure(flags, binaries, plan, redises):
     dressing = scenarios.shape(binaries)
+    by_name = {scenario.name: scenario for scenario in plan}
     records, calls = [], {}
     for number in range(flags.rounds):
         for scenario in plan:
-            record = scenarios.run(binaries, scenario, dressing, redis, flags.seconds, flags.warmup)
-            records.append({**record, "round": number})
-            say(f"round {number + 1}: {scenario.name}: {record['rps']:,.0f}/s, {record['cpu_us']:.2f} µs")
+            if not scenario.against:
+                continue
+            pair = (scenario, by_name[scenario.against])
+            found = scenarios.compare(binaries, pair, dressing, redises, flags.seconds, flags.warmup)
+            records += [{**record, "round": number} for record in found]
+            ratios = f"{found[0]['rps_ratio']:.2f} of the throughput, {found[0]['cpu_ratio']:.2f} of the CPU"
+            say(f"round {number + 1}: {scenario.name}: {found[0]['rps']:,.0f}/s, {ratios}")
     if figures.SystemCalls.available():
         for scenario in plan:
             if scenario.name in scenarios.COUNTED:
-                record = scenarios.run(binaries, scenario, dressing, redis, min(flags.seconds, 2), 0.3, True)
-                calls[scenario.name] = record["system_calls"]
+                calls[scenario.name] = scenarios.system_calls(binaries, scenario, dressing, redises[0], 2)
     else:
         say("system calls are not counted: that needs perf and the right to use its tracepoints")
     found = memory.measure(binaries) if not flags.only else None

@@ -11,20 +11,11 @@ import subprocess
 import tempfile
 import time
 
-TICK = os.sysconf("SC_CLK_TCK")
-
 
 def cpu_seconds(pid):
-    """User and system time of all threads of a process since its start."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def machine_cpu_seconds():
-    """Time that all cores have spent on anything, other guests of the same hardware included."""
-    # user nice system idle iowait irq softirq steal; guest time is within user.
-    fields = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
-    return (sum(fields) - fields[3] - fields[4]) / TICK
+    """Time that the threads a process has now have spent on a core; to the nanosecond, where `stat` counts ticks."""
+    threads = pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def memory_kb(pid):

@@ -1,10 +1,13 @@
-"""What is compared with what, and how one such run goes."""
+"""What is compared with what, and how one such run goes.
+
+This machine's speed may change from one second to the next. So two servers that are compared run at the same time on
+the same core, and the load turns from one to the other every half second: whatever slows one slows both.
+"""
 
 import dataclasses
 import json
-import os
 import subprocess
-import time
+import statistics
 
 from . import figures, servers
 from .servers import Failure
@@ -13,6 +16,7 @@ COUNTRIES = (servers.ROOT / "loadtest" / "countries.txt").read_text().split()
 # As many visits of each country before reports are read, so that every report has the same length.
 VISITS_BEFORE_READING = 40 * len(COUNTRIES)
 ADDRESSES_MANY = 1_000_000
+TURN_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Scenario:
     addresses: int = 0  # named in turn in X-Forwarded-For; 0 sends no such header
     pipeline: int = 1
     before: int = 0  # visits sent first, not measured: of all countries, from `addresses`
-    against: str | None = None  # the scenario that ratios are taken to, in the same round
+    against: str | None = None  # the scenario that ratios are taken to, in turns with it
 
 
 def scenarios():
@@ -102,13 +106,13 @@ def dress(call, answer, length):
     return flags
 
 
-def generate(binaries, address, scenario, requests=None, seconds=0, warmup=0):
+def generate(binaries, address, scenario, requests=None, seconds=0):
     """Runs the load generator, and checks that every request was answered with `2xx`."""
     path = "/api/v1/stats" if scenario.method == "GET" else "/api/v1/stats?countryCode={country}"
     command = [binaries["generator"], "--target", address, "--method", scenario.method, "--path", path]
     command += ["--countries", ",".join(COUNTRIES[: scenario.countries] if scenario.countries > 1 else ["GB"])]
     command += ["--addresses", scenario.addresses, "--connections", scenario.connections]
-    command += ["--pipeline", scenario.pipeline, "--seconds", seconds, "--warmup", warmup]
+    command += ["--pipeline", scenario.pipeline, "--seconds", seconds, "--warmup", 0]
     if requests:
         command += ["--requests", requests]
     ran = subprocess.run(servers.pinned(servers.CLIENT_CORE, command), capture_output=True, timeout=120)
@@ -120,58 +124,101 @@ def generate(binaries, address, scenario, requests=None, seconds=0, warmup=0):
     return result
 
 
-def run(binaries, scenario, dressing, redis, seconds, warmup, count_calls=False):
-    """One run on a fresh server. Raises a Failure when the counters differ from what the client saw."""
-    server = start(binaries, scenario, dressing, redis)
-    try:
-        kept = 0
+class Side:
+    """One server of a comparison: what it was asked and what it took."""
+
+    def __init__(self, binaries, scenario, dressing, redis):
+        self.binaries, self.scenario, self.redis = binaries, scenario, redis if scenario.redis else None
+        if self.redis:
+            self.redis.reset()
+        self.server = start(binaries, scenario, dressing, self.redis)
+        self.kept, self.answers, self.cpu, self.turns = 0, 0, 0.0, []
+
+    def prepare(self, warmup):
+        """Visits that must be there first, and a warm-up."""
+        scenario = self.scenario
         if scenario.before:
             first = dataclasses.replace(scenario, method="POST", countries=len(COUNTRIES), pipeline=16, connections=64)
-            kept += generate(binaries, server.address, first, requests=scenario.before)["ok"]
-        calls = figures.SystemCalls(server.pid) if count_calls else None
-        meter = Meter(server, redis)
-        result = generate(binaries, server.address, scenario, seconds=seconds, warmup=warmup)
-        cpu, others = meter.read(result)
-        kept += result["ok"] if scenario.method == "POST" else 0
-        record = {**result, "scenario": scenario.name, "cpu_us": cpu * 1e6 / result["answers"]}
-        record["others_busy"] = others
-        record["generator_busy"] = result["generator_cpu_us"] * result["rps"] / 1e6
-        if calls:
-            record["system_calls"] = calls.count() / result["answers"]
-        record["rss_kb"], record["rss_max_kb"] = figures.memory_kb(server.pid)
-        if scenario.server == "gateway":
-            record |= check(server, scenario, redis, kept)
+            self.kept += generate(self.binaries, self.server.address, first, requests=scenario.before)["ok"]
+        self.turn(warmup)
+        self.answers, self.cpu, self.turns = 0, 0.0, []
+
+    def turn(self, seconds):
+        began = figures.cpu_seconds(self.server.pid)
+        result = generate(self.binaries, self.server.address, self.scenario, seconds=seconds)
+        self.cpu += figures.cpu_seconds(self.server.pid) - began
+        self.answers += result["answers"]
+        self.kept += result["ok"] if self.scenario.method == "POST" else 0
+        self.turns.append(result)
+
+    def record(self):
+        """What its turns came to; raises a Failure when the counters differ from what the client saw."""
+        result = {
+            "scenario": self.scenario.name,
+            "rps": statistics.median(turn["rps"] for turn in self.turns),
+            "cpu_us": self.cpu * 1e6 / self.answers,
+            "latency_us": self.latencies(),
+            "generator_busy": statistics.median(turn["generator_cpu_us"] * turn["rps"] / 1e6 for turn in self.turns),
+            "turns": [turn["rps"] for turn in self.turns],
+        }
+        result["rss_kb"], result["rss_max_kb"] = figures.memory_kb(self.server.pid)
+        if self.scenario.server == "gateway":
+            result |= check(self.server, self.scenario, self.redis, self.kept)
+        return result
+
+    def latencies(self):
+        return {name: statistics.median(turn["latency_us"][name] for turn in self.turns) for name in ("p50", "p99")}
+
+    def stop(self):
+        if not self.server.alive():
+            return
+        self.server.stop()
+        if self.redis and self.redis.visits() != self.kept:
+            held = self.redis.visits()
+            raise Failure(f"{self.scenario.name}: Redis holds {held} visits, the client was told of {self.kept}")
+
+
+def compare(binaries, pair, dressing, redises, seconds, warmup):
+    """Two servers in turns, or one alone; their records, the first with its ratios to the second."""
+    sides = []
+    try:
+        for scenario, redis in zip(pair, redises):
+            sides.append(Side(binaries, scenario, dressing, redis))
+        for side in sides:
+            side.prepare(warmup)
+        for number in range(max(1, round(seconds / TURN_SECONDS))):
+            # Who is first changes, so that a trend of the machine favours neither.
+            for side in sides if number % 2 else reversed(sides):
+                side.turn(TURN_SECONDS)
+        records = [side.record() for side in sides]
     finally:
-        if server.alive():
-            server.stop()
-    if scenario.redis and redis.visits() != kept:
-        raise Failure(f"{scenario.name}: Redis holds {redis.visits()} visits, the client was told of {kept}")
-    return record
+        for side in sides:
+            side.stop()
+    if len(records) == 2:
+        ours, theirs = records
+        ours["rps_ratio"] = statistics.median(own / other for own, other in zip(ours["turns"], theirs["turns"]))
+        ours["cpu_ratio"] = ours["cpu_us"] / theirs["cpu_us"]
+    return records
 
 
-class Meter:
-    """CPU time of the server during a run, and the share of the machine that neither side of the run used."""
-
-    def __init__(self, server, redis):
-        self.pids = [server.pid] + ([redis.process.pid] if redis else [])
-        self.began = self.now()
-
-    def now(self):
-        return time.monotonic(), figures.machine_cpu_seconds(), *map(figures.cpu_seconds, self.pids)
-
-    def read(self, result):
-        wall, machine, *ours = (now - before for now, before in zip(self.now(), self.began))
-        generator = result["generator_cpu_us"] * result["answers"] / 1e6
-        others = (machine - sum(ours) - generator) / (wall * os.cpu_count())
-        return ours[0], max(0.0, others)
+def system_calls(binaries, scenario, dressing, redis, seconds):
+    """System calls per request, in a run of its own."""
+    side = Side(binaries, scenario, dressing, redis)
+    try:
+        side.prepare(0.3)
+        calls = figures.SystemCalls(side.server.pid)
+        side.turn(seconds)
+        counted = calls.count() / side.answers
+        side.record()
+    finally:
+        side.stop()
+    return counted
 
 
 def start(binaries, scenario, dressing, redis):
     if scenario.server != "gateway":
         return servers.Reference(binaries["reference"], scenario.server, dressing)
-    if scenario.redis:
-        redis.reset()
-    return servers.Gateway(binaries["gateway"], scenario.durability, redis.url if scenario.redis else None)
+    return servers.Gateway(binaries["gateway"], scenario.durability, redis.url if redis else None)
 
 
 def check(gateway, scenario, redis, kept):
@@ -185,5 +232,5 @@ def check(gateway, scenario, redis, kept):
         name = "footfall_journal_sync_seconds"
         found["sync_p50_ms"] = figures.histogram_quantile_ms(text.decode(), name, 0.5)
     if scenario.redis:
-        found["script_calls_per_1000"] = redis.script_calls() * 1e3 / kept
+        found["script_calls_per_1000"] = redis.script_calls() * 1e3 / max(1, kept)
     return found

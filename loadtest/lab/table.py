@@ -38,26 +38,18 @@ WORDS = {
 }
 # Beyond this share of its core the load generator, not the server, may have been the limit.
 GENERATOR_BUSY = 0.97
-# Beyond this share of the machine something else was running, and throughput means little.
-OTHERS_BUSY = 0.05
 
 
 def summarise(scenarios, records):
-    """A row a scenario: medians over the rounds; ratios are taken within a round, then their median."""
-    by_place = {(record["scenario"], record["round"]): record for record in records}
+    """A row a scenario: medians over the rounds."""
     rows = {}
     for scenario in scenarios:
         mine = [record for record in records if record["scenario"] == scenario.name]
         if not mine:
             continue
-        row = {key: median(mine, key) for key in ("rps", "cpu_us", "generator_busy", "generator_cpu_us")}
-        row |= {key: median(mine, key) for key in ("sync_p50_ms", "script_calls_per_1000", "rss_max_kb")}
+        keys = ("rps", "cpu_us", "rps_ratio", "cpu_ratio", "generator_busy", "sync_p50_ms")
+        row = {key: median(mine, key) for key in (*keys, "script_calls_per_1000", "rss_max_kb")}
         row |= {name: statistics.median(record["latency_us"][name] for record in mine) for name in ("p50", "p99")}
-        pairs = [(record, by_place.get((scenario.against, record["round"]))) for record in mine]
-        pairs = [pair for pair in pairs if pair[1]]
-        if pairs:
-            row["rps_ratio"] = statistics.median(ours["rps"] / theirs["rps"] for ours, theirs in pairs)
-            row["cpu_ratio"] = statistics.median(ours["cpu_us"] / theirs["cpu_us"] for ours, theirs in pairs)
         row["against"] = scenario.against
         rows[scenario.name] = row
     return rows
@@ -88,16 +80,13 @@ def render(run, rows, promises):
         f"# Side by side, {about['started']}",
         "",
         f"{about['cpu']}, {about['cores']} cores, {about['kernel']}; data on {about['file_system']}, where a lonely "
-        f"`fdatasync` takes {about['plain_sync_ms']:.3f} ms. {about['rounds']} rounds of {about['seconds']} s each; "
-        "server on one core, load generator and Redis on the other. Medians; a ratio is the median of the ratios of "
-        "single rounds.",
+        f"`fdatasync` takes {about['plain_sync_ms']:.3f} ms. {about['rounds']} rounds of {about['seconds']} s for each of "
+        "two compared servers, in turns of half a second; servers on one core, load generator and Redis on the other. "
+        "Medians; a ratio of throughputs is the median over the pairs of turns of a round, then over the rounds.",
         "",
         "| scenario | requests/s | ratio | CPU µs/request | ratio | p50 µs | p99 µs | sync p50 ms | compared with |",
         "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
-    others = median(run["records"], "others_busy")
-    if others > OTHERS_BUSY:
-        lines[4:4] = [f"**The machine did other work too ({others:.0%} of its time): throughput means little.**", ""]
     for name, row in rows.items():
         busy = " \\*" if (row["generator_busy"] or 0) > GENERATOR_BUSY else ""
         lines.append(
