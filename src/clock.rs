@@ -24,6 +24,28 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// A source of time, for parts whose runs must be repeatable.
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    fn unix_ms(&self) -> u64;
+    /// A moment for measuring spans; never jumps.
+    fn now(&self) -> Instant;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine;
+
+impl Clock for Machine {
+    fn unix_ms(&self) -> u64 {
+        unix_ms()
+    }
+
+    fn now(&self) -> Instant {
+        now()
+    }
+}
+
 /// Milliseconds as a [`Duration`].
 pub const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)

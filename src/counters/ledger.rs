@@ -4,6 +4,7 @@
 //! cursor are written in one transaction that reaches the disk before it returns, so after any crash the totals are
 //! exactly those of the persisted cursor, and the journal brings back the rest.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
@@ -74,31 +75,52 @@ pub enum LedgerError {
     },
 }
 
-/// Totals in memory, persisted to an SQLite file now and then.
+/// What a ledger's file holds, or what is written to it at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerPage {
+    /// The sequence that the totals have come to.
+    pub cursor: Sequence,
+    /// Totals by field: all of them, or those that have changed.
+    pub totals: Vec<(CounterHash, Box<str>, u64)>,
+}
+
+/// Where a ledger lasts.
+pub trait LedgerFile: fmt::Debug + Send {
+    /// Writes changed totals and the cursor, all or nothing; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When they could not be written: then nothing of them is there.
+    fn write(&mut self, page: &LedgerPage) -> Result<(), LedgerError>;
+}
+
+/// Totals in memory, persisted to a file now and then.
 #[derive(Debug)]
 pub struct Ledger {
-    path: PathBuf,
-    file: Connection,
+    file: Box<dyn LedgerFile>,
     tally: Tally,
     durable: Sequence,
 }
 
 impl Ledger {
-    /// Opens the ledger of the data directory with this identity, or bears it.
+    /// Opens the SQLite file of the data directory with this identity, or bears it.
     ///
     /// # Errors
     /// The file belongs to another identity, is newer than this program, is damaged, or cannot be opened.
     pub fn open(path: impl Into<PathBuf>, identity: [u8; 16]) -> Result<Self, LedgerError> {
         let path = path.into();
         match load(&path, identity) {
-            Ok((file, tally)) => Ok(Self {
-                durable: tally.cursor(),
-                path,
-                file,
-                tally,
-            }),
+            Ok((connection, page)) => Ok(Self::over(Box::new(SqliteFile { path, connection }), page)),
             Err(Trouble::Said(error)) => Err(error),
             Err(Trouble::Sqlite(source)) => Err(explain(&path, source)),
+        }
+    }
+
+    /// A ledger over a file that holds all of a page.
+    pub fn over(file: Box<dyn LedgerFile>, page: LedgerPage) -> Self {
+        Self {
+            file,
+            durable: page.cursor,
+            tally: Tally::restore(page.cursor, page.totals),
         }
     }
 
@@ -111,12 +133,18 @@ impl Ledger {
     /// sync of the disk; does nothing when nothing has changed.
     ///
     /// # Errors
-    /// SQLite failed: memory and file stay as they were, and the next call tries again.
+    /// The file takes no writes: memory and file stay as they were, and the next call tries again.
     pub fn persist(&mut self) -> Result<(), LedgerError> {
         if self.durable == self.tally.cursor() {
             return Ok(());
         }
-        write(&mut self.file, &self.tally).map_err(|source| explain(&self.path, source))?;
+        let changed = self.tally.dirty();
+        self.file.write(&LedgerPage {
+            cursor: self.tally.cursor(),
+            totals: changed
+                .map(|(hash, field, total)| (*hash, field.into(), total))
+                .collect(),
+        })?;
         self.tally.clean();
         self.durable = self.tally.cursor();
         Ok(())
@@ -143,6 +171,19 @@ impl Ledger {
     }
 }
 
+/// The one real file.
+#[derive(Debug)]
+struct SqliteFile {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl LedgerFile for SqliteFile {
+    fn write(&mut self, page: &LedgerPage) -> Result<(), LedgerError> {
+        write(&mut self.connection, page).map_err(|source| explain(&self.path, source))
+    }
+}
+
 /// What went wrong on the way to an open ledger.
 enum Trouble {
     Said(LedgerError),
@@ -155,7 +196,7 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, Tally), Trouble> {
+fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, LedgerPage), Trouble> {
     let mut file = Connection::open(path)?;
     // Asked before anything is written, so that a foreign file stays as it is.
     let tables: i64 = file.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -177,8 +218,8 @@ fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, Tally), Trouble>
     if health != "ok" {
         return Err(damaged(path, &health));
     }
-    let tally = restore(path, &file, identity)?;
-    Ok((file, tally))
+    let page = restore(path, &file, identity)?;
+    Ok((file, page))
 }
 
 fn give_birth(file: &mut Connection, identity: [u8; 16]) -> rusqlite::Result<()> {
@@ -193,7 +234,7 @@ fn give_birth(file: &mut Connection, identity: [u8; 16]) -> rusqlite::Result<()>
     birth.commit()
 }
 
-fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<Tally, Trouble> {
+fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<LedgerPage, Trouble> {
     let head = file
         .query_row("SELECT identity, cursor FROM ledger", [], |row| {
             Ok((row.get::<_, [u8; 16]>(0)?, number(row, 1)?))
@@ -207,7 +248,7 @@ fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<Tally, 
             wanted: SiteId(identity).to_string(),
         }));
     }
-    let mut rows = Vec::new();
+    let mut totals = Vec::new();
     let mut select = file.prepare("SELECT site, family, field, total FROM counters")?;
     let mut found = select.query([])?;
     while let Some(row) = found.next()? {
@@ -215,22 +256,25 @@ fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<Tally, 
         let family = Family::parse(&family).ok_or_else(|| damaged(path, "it counts a family that is not known"))?;
         let site = SiteId(row.get(0)?);
         let field: String = row.get(2)?;
-        rows.push((CounterHash { site, family }, field.into(), number(row, 3)?));
+        totals.push((CounterHash { site, family }, field.into(), number(row, 3)?));
     }
-    Ok(Tally::restore(Sequence(cursor), rows))
+    Ok(LedgerPage {
+        cursor: Sequence(cursor),
+        totals,
+    })
 }
 
-fn write(file: &mut Connection, tally: &Tally) -> rusqlite::Result<()> {
+fn write(file: &mut Connection, page: &LedgerPage) -> rusqlite::Result<()> {
     let transaction = file.transaction()?;
-    upsert(&transaction, tally)?;
-    transaction.execute("UPDATE ledger SET cursor = ?1", [signed(tally.cursor().0)?])?;
+    upsert(&transaction, page)?;
+    transaction.execute("UPDATE ledger SET cursor = ?1", [signed(page.cursor.0)?])?;
     transaction.commit()
 }
 
-fn upsert(transaction: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
+fn upsert(transaction: &Transaction<'_>, page: &LedgerPage) -> rusqlite::Result<()> {
     let mut upsert = transaction.prepare_cached(UPSERT)?;
-    for (hash, field, total) in tally.dirty() {
-        upsert.execute(params![&hash.site.0[..], hash.family.name(), field, signed(total)?])?;
+    for (hash, field, total) in &page.totals {
+        upsert.execute(params![&hash.site.0[..], hash.family.name(), field, signed(*total)?])?;
     }
     Ok(())
 }

@@ -23,11 +23,13 @@ use crate::event::{CounterHash, Deltas, Sequence};
 mod backoff;
 mod ledger;
 mod redis;
+mod remote;
 mod tally;
 
 pub use self::backoff::Backoff;
-pub use self::ledger::{Ledger, LedgerError};
+pub use self::ledger::{Ledger, LedgerError, LedgerFile, LedgerPage};
 pub use self::redis::{RedisAddress, RedisCounters, RedisReader, RedisServer};
+pub use self::remote::Remote;
 
 /// Totals stay below this (2^53), where Redis' scripts still count exactly.
 pub const TOTAL_LIMIT: u64 = 1 << 53;

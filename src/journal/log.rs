@@ -12,7 +12,7 @@ use super::disk::DiskFile;
 use super::frame::{Frame, encode};
 use super::segment::{Identity, SegmentHeader};
 use super::segments::Segments;
-use crate::clock;
+use crate::clock::Clock;
 use crate::config::{Durability, JournalConfig};
 use crate::event::Sequence;
 use crate::metrics::Metrics;
@@ -40,6 +40,7 @@ pub struct Log {
     pub(super) identity: Identity,
     pub(super) config: JournalConfig,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) wake: Condvar,
     pub(super) sealed: AtomicBool,
     failing: AtomicBool,
@@ -78,11 +79,12 @@ impl Log {
         identity: Identity,
         first: Sequence,
         (config, metrics): (JournalConfig, Arc<Metrics>),
+        clock: Arc<dyn Clock>,
     ) -> io::Result<Self> {
         let file = segments.begin(SegmentHeader {
             identity,
             first,
-            created_ms: clock::unix_ms(),
+            created_ms: clock.unix_ms(),
         })?;
         let before = Sequence(first.0 - 1);
         let writer = Writer {
@@ -103,6 +105,7 @@ impl Log {
             identity,
             config,
             metrics,
+            clock,
             wake: Condvar::new(),
             sealed: AtomicBool::new(false),
             failing: AtomicBool::new(false),
@@ -153,6 +156,11 @@ impl Log {
         drop(writer);
         self.metrics.journal.frames.inc_by(drafts.len() as u64);
         Ok(submitted)
+    }
+
+    /// Where its times come from.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
     }
 
     /// The last synced frame: consumers read up to it.

@@ -31,7 +31,7 @@ mod sync;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Frame, HEADER_BYTES, encode};
@@ -42,7 +42,9 @@ pub use recover::Recovery;
 pub use segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use segments::{Segment, Segments};
 pub use survey::{Survey, survey};
+pub use sync::GroupCommit;
 
+use crate::clock::{Clock, Machine};
 use crate::config::JournalConfig;
 use crate::event::Sequence;
 use crate::metrics::Metrics;
@@ -122,17 +124,28 @@ impl Recovered {
         &self.segments
     }
 
-    /// Begins a new segment whose first frame has the sequence `first`, and starts the sync thread.
+    /// Begins a new segment whose first frame has the sequence `first`; frames are synced when the group commit that
+    /// is returned takes its turns.
+    ///
+    /// # Errors
+    /// When the segment cannot be made.
+    pub fn begin(
+        self,
+        first: Sequence,
+        config: JournalConfig,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<GroupCommit, JournalError> {
+        let log = Log::new(self.segments, self.identity, first, (config, metrics), clock)?;
+        Ok(GroupCommit::new(Arc::new(log)))
+    }
+
+    /// The same by the machine's clock, with a thread that takes the turns.
     ///
     /// # Errors
     /// When the segment cannot be made or the thread not started.
     pub fn start(self, first: Sequence, config: JournalConfig, metrics: Arc<Metrics>) -> Result<Journal, JournalError> {
-        let log = Arc::new(Log::new(self.segments, self.identity, first, (config, metrics))?);
-        let thread = thread::Builder::new().name("journal-sync".into()).spawn({
-            let log = log.clone();
-            move || sync::run(&log)
-        })?;
-        Ok(Journal { log, thread })
+        self.begin(first, config, metrics, Arc::new(Machine))?.start()
     }
 }
 

@@ -4,14 +4,15 @@
 //! `os`: the workers write, and it syncs after them every few milliseconds; nobody waits for it.
 //! It alone turns segments.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Refusal;
 use super::log::{Log, Writer};
 use super::segment::SegmentHeader;
+use super::{Journal, JournalError, Refusal};
 use crate::clock;
 use crate::config::Durability;
 
@@ -23,17 +24,68 @@ static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
 
 type Waiters = Vec<oneshot::Sender<Result<(), Refusal>>>;
 
-/// Runs until the log is stopped or sealed; all that was taken in is then synced or its waiters are told.
-pub fn run(log: &Log) {
-    let mut buffer = Vec::new();
-    loop {
-        let (mut writer, stopping) = wait_for_work(log);
-        if log.is_sealed() || stopping && !has_work(log, &writer) {
-            return cut_zeros(&mut writer);
+/// Syncs a log, turn by turn.
+pub struct GroupCommit {
+    log: Arc<Log>,
+    /// What is written in a turn.
+    buffer: Vec<u8>,
+}
+
+impl GroupCommit {
+    pub(super) const fn new(log: Arc<Log>) -> Self {
+        Self {
+            log,
+            buffer: Vec::new(),
         }
-        commit(log, writer, &mut buffer);
-        if !stopping && log.config.durability == Durability::Os {
-            pause(log);
+    }
+
+    /// The log that it syncs.
+    pub const fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Gives it a thread, which takes turns whenever there is work.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(self) -> Result<Journal, JournalError> {
+        let log = self.log.clone();
+        let builder = thread::Builder::new().name("journal-sync".into());
+        let thread = builder.spawn(move || self.run())?;
+        Ok(Journal { log, thread })
+    }
+
+    /// One turn: writes and syncs whatever gathered, and tells those who wait; `false` if there is nothing to do, or
+    /// the log is sealed.
+    pub fn turn(&mut self) -> bool {
+        let mut writer = self.log.lock();
+        let goes_on = !self.log.is_sealed() && has_work(&self.log, &writer);
+        if goes_on {
+            writer.idle = false;
+            commit(&self.log, writer, &mut self.buffer);
+        }
+        goes_on
+    }
+
+    /// Ends the log's service: takes turns until everything that was taken in is synced or its waiters are told.
+    pub fn finish(mut self) {
+        stop(&self.log);
+        while self.turn() {}
+        cut_zeros(&mut self.log.lock());
+    }
+
+    /// Runs until the log is stopped or sealed; all that was taken in is then synced or its waiters are told.
+    fn run(mut self) {
+        loop {
+            let (writer, stopping) = wait_for_work(&self.log);
+            if self.log.is_sealed() || stopping && !has_work(&self.log, &writer) {
+                drop(writer);
+                return self.finish();
+            }
+            commit(&self.log, writer, &mut self.buffer);
+            if !stopping && self.log.config.durability == Durability::Os {
+                pause(&self.log);
+            }
         }
     }
 }
@@ -83,7 +135,7 @@ fn commit(log: &Log, mut writer: MutexGuard<'_, Writer>, buffer: &mut Vec<u8>) {
     }
     let (file, written) = (writer.file.clone(), writer.written);
     drop(writer);
-    let began = clock::now();
+    let began = log.clock.now();
     let result = file.sync();
     log.metrics.journal.sync_seconds.observe(began.elapsed().as_secs_f64());
     match result {
@@ -109,17 +161,17 @@ fn tell(waiters: Waiters, result: Result<(), Refusal>) {
 
 /// Begins the next segment when the open one has reached its size; if that fails the old one goes on.
 fn turn_if_full(log: &Log, writer: &mut Writer) {
-    let too_soon = writer.turn_after.is_some_and(|after| clock::now() < after);
+    let too_soon = writer.turn_after.is_some_and(|after| log.clock.now() < after);
     if writer.offset < log.config.segment_bytes || too_soon {
         return;
     }
-    writer.turn_after = Some(clock::now() + TURN_RETRY);
+    writer.turn_after = Some(log.clock.now() + TURN_RETRY);
     // What is pending has its sequences already and goes into the new segment.
     let first = writer.written.next();
     let header = SegmentHeader {
         identity: log.identity,
         first,
-        created_ms: clock::unix_ms(),
+        created_ms: log.clock.unix_ms(),
     };
     cut_zeros(writer);
     if let Err(error) = writer.file.sync() {
@@ -162,7 +214,7 @@ fn cut_zeros(writer: &mut Writer) {
     }
 }
 
-/// Stops the sync thread after it has synced everything.
+/// Lets the log take nothing more, and the sync thread end after it has synced everything.
 pub fn stop(log: &Log) {
     log.lock().stopping = true;
     log.wake.notify_one();

@@ -99,7 +99,8 @@ async fn apply_until_stopped(shared: &Shared, core: &RefCell<Core>) {
     }
 }
 
-fn advance(shared: &Shared, core: &mut Core) {
+/// Applies what has been synced since the last time.
+pub fn advance(shared: &Shared, core: &mut Core) {
     let synced = shared.log.synced();
     if synced <= core.head() {
         return;
@@ -118,7 +119,7 @@ fn advance(shared: &Shared, core: &mut Core) {
 }
 
 /// Writes the ledger durably, and lets go of segments that nobody needs any more.
-fn persist(shared: &Shared, core: &mut Core) {
+pub fn persist(shared: &Shared, core: &mut Core) {
     if let Err(error) = core.ledger.persist() {
         tracing::error!(%error, "the counters' database takes no writes; the journal keeps everything until it does");
         return;
@@ -131,7 +132,7 @@ fn persist(shared: &Shared, core: &mut Core) {
             .as_ref()
             .map_or(Sequence::ZERO, |backlog| backlog.held().min(durable))
     };
-    let now_ms = clock::unix_ms();
+    let now_ms = shared.log.clock().unix_ms();
     let span_ms = keep_span_ms(shared);
     let bytes_max = shared.config.journal.keep_bytes;
     let expendable = |oldest: &Segment, next: &Segment, bytes: u64| {

@@ -127,7 +127,7 @@ impl Gather {
 
     /// The payloads: the fold first, if there is one, then the keyed visits.
     fn frames(&self, countries: &[Country], keyed: &[Keyed]) -> Vec<(u8, Vec<u8>)> {
-        let now_ms = clock::unix_ms();
+        let now_ms = self.shared.log.clock().unix_ms();
         let mut frames = Vec::with_capacity(keyed.len() + 1);
         if !countries.is_empty() {
             let mut fold = self.fold.borrow_mut();

@@ -16,7 +16,7 @@ use super::core::{Core, RefoldError};
 use super::totals::CURRENT_MS;
 use crate::clock;
 use crate::config::CountersConfig;
-use crate::counters::{Backoff, Commit, CountersError, RedisCounters, RedisReader, Totals, Verdict};
+use crate::counters::{Backoff, Commit, CountersError, Remote, Totals, Verdict};
 use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
 use crate::journal::payload;
 
@@ -30,40 +30,37 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a spell of service ended.
 #[derive(Debug, thiserror::Error)]
-enum Interruption {
+pub enum Interruption {
+    /// Redis cannot be asked, or must not be.
     #[error(transparent)]
     Redis(#[from] CountersError),
+    /// What Redis lacks cannot be made again.
     #[error(transparent)]
     Refold(#[from] RefoldError),
+    /// A counter is not fit to be raised.
     #[error("Redis refused a batch: {0}")]
     Bad(String),
 }
 
-/// One gateway's link.
-pub struct Link {
+/// One gateway's link. [`Link::run`] drives it by timers; its steps can be taken one by one as well.
+pub struct Link<R> {
     shared: Arc<Shared>,
     core: Rc<RefCell<Core>>,
-    redis: RedisCounters,
-    reader: RedisReader,
+    redis: R,
     config: CountersConfig,
     /// The first sequence of this start; what Redis holds at the first contact cannot be from it.
     boot: Sequence,
     met: bool,
 }
 
-impl Link {
-    /// A link that is not up yet.
-    pub fn new(
-        (shared, core): (Arc<Shared>, Rc<RefCell<Core>>),
-        (redis, reader): (RedisCounters, RedisReader),
-        boot: Sequence,
-    ) -> Self {
+impl<R: Remote> Link<R> {
+    /// A link that is not up yet; frames from `boot` on are of this start.
+    pub fn new((shared, core): (Arc<Shared>, Rc<RefCell<Core>>), redis: R, boot: Sequence) -> Self {
         let config = shared.config.counters.clone();
         Self {
             shared,
             core,
             redis,
-            reader,
             config,
             boot,
             met: false,
@@ -77,24 +74,44 @@ impl Link {
             let Err(interruption) = self.serve(&mut backoff).await else {
                 return;
             };
-            self.shared.status.set_counters_up(false, &self.shared.metrics);
-            self.shared.metrics.counters.failures.inc();
-            tracing::warn!(%interruption, "the link to Redis is down; visits are kept in the journal");
-            match interruption {
-                Interruption::Redis(CountersError::Fenced) => return self.shared.status.set_fenced(),
-                Interruption::Redis(CountersError::Unsuitable(reason)) => {
-                    self.shared.status.set_halted(Some(reason.into()));
-                }
-                Interruption::Bad(reason) => self.shared.status.set_halted(Some(reason)),
-                Interruption::Refold(error) => self.shared.status.set_halted(Some(error.to_string())),
-                Interruption::Redis(CountersError::Unavailable(_)) => {}
+            if !self.interrupted(interruption) {
+                return;
             }
             sleep(backoff.pause()).await;
         }
     }
 
+    /// Notes why a spell of service ended; whether another may begin.
+    pub fn interrupted(&self, interruption: Interruption) -> bool {
+        let Shared { status, metrics, .. } = self.shared.as_ref();
+        status.set_counters_up(false, metrics);
+        metrics.counters.failures.inc();
+        tracing::warn!(%interruption, "the link to Redis is down; visits are kept in the journal");
+        match interruption {
+            Interruption::Redis(CountersError::Fenced) => {
+                status.set_fenced();
+                return false;
+            }
+            Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
+            Interruption::Bad(reason) => status.set_halted(Some(reason)),
+            Interruption::Refold(error) => status.set_halted(Some(error.to_string())),
+            Interruption::Redis(CountersError::Unavailable(_)) => {}
+        }
+        true
+    }
+
     /// One spell of service; ends well only when the gateway stops.
     async fn serve(&mut self, backoff: &mut Backoff) -> Result<(), Interruption> {
+        self.meet().await?;
+        backoff.reset();
+        self.attend().await
+    }
+
+    /// The beginning of a spell: claims, finds out what Redis holds, sends what it lacks, and asks for all totals.
+    ///
+    /// # Errors
+    /// Why it does not come to a spell of service.
+    pub async fn meet(&mut self) -> Result<(), Interruption> {
         let held = self.redis.connect().await?;
         self.reconcile(held)?;
         self.met = true;
@@ -102,12 +119,11 @@ impl Link {
         self.send().await?;
         self.ask().await?;
         self.look_over().await?;
-        backoff.reset();
         self.shared.contacted.send_replace(true);
         self.shared.status.set_counters_up(true, &self.shared.metrics);
         self.shared.status.set_halted(None);
         tracing::info!(held = %held.unwrap_or_default(), "Redis answers");
-        self.attend().await
+        Ok(())
     }
 
     /// Sends and asks, each in its time.
@@ -147,7 +163,7 @@ impl Link {
 
     /// Whether this Redis is fit to keep counters.
     async fn look_over(&self) -> Result<(), CountersError> {
-        let server = self.reader.server().await?;
+        let server = self.redis.server().await?;
         if !server.is_supported() {
             let told = format!(
                 "{} {} is too old: Redis 7 or Valkey 8 is needed",
@@ -164,7 +180,10 @@ impl Link {
     }
 
     /// Sends what gathered, if anything did.
-    async fn send(&mut self) -> Result<(), Interruption> {
+    ///
+    /// # Errors
+    /// Why the spell is over.
+    pub async fn send(&mut self) -> Result<(), Interruption> {
         let Some((from, batch)) = self.next_batch() else {
             return Ok(());
         };
@@ -212,8 +231,11 @@ impl Link {
     }
 
     /// Asks for all totals, in one reply with the sequence Redis holds of us.
-    async fn ask(&mut self) -> Result<(), Interruption> {
-        let (held, fields) = self.reader.read_totals(&VISITS).await?;
+    ///
+    /// # Errors
+    /// Why the spell is over.
+    pub async fn ask(&mut self) -> Result<(), Interruption> {
+        let (held, fields) = self.redis.read_totals(&VISITS).await?;
         let core = self.core.borrow();
         let placed = core.backlog.as_ref().map(Backlog::held).unwrap_or_default();
         if held.unwrap_or_default() != placed {

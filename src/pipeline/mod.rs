@@ -32,6 +32,7 @@ mod gather;
 mod group;
 mod intake;
 mod link;
+pub mod parts;
 mod shared;
 mod status;
 mod totals;
@@ -48,12 +49,11 @@ pub use totals::Totals;
 pub use verify::{VerifyError, verify};
 
 use self::applier::Applier;
-use self::core::Core;
-use crate::clock;
+use self::parts::Parts;
+use crate::clock::{self, Machine};
 use crate::config::Config;
 use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
-use crate::event::{CounterHash, Country, Family, SiteId};
-use crate::journal::{Home, Journal, JournalError, RealDisk, Recovered};
+use crate::journal::{Home, Journal, JournalError, RealDisk};
 use crate::metrics::Metrics;
 
 /// Why a pipeline could not be started.
@@ -90,15 +90,14 @@ impl Pipeline {
         let redis = redis_clients(config, identity.0)?;
         let ledger = Ledger::open(home.counters_file(), identity.0)?;
         let disk = RealDisk::new(&home.journal_folder()).map_err(JournalError::Io)?;
-        let recovered = Recovered::open(Arc::new(disk), identity)?;
-        let head = recovered.recovery().head.max(ledger.cursor());
-        let mut core = Core::new(ledger, recovered.segments().clone(), &config.apply, identity.0);
-        let frames = core.replay(head).map_err(JournalError::Io)?;
-        tracing::info!(%head, replayed = frames, "the journal is recovered");
-        let boot = head.next();
-        let journal = recovered.start(boot, config.journal.clone(), metrics.clone())?;
-        let shared = Arc::new(Shared::new(config.clone(), metrics, journal.log().clone()));
-        take_over_totals(&shared, &core.ledger);
+        let parts = Parts::open((config, metrics), ledger, (Arc::new(disk), identity), Arc::new(Machine))?;
+        let Parts {
+            shared,
+            core,
+            boot,
+            commits,
+        } = parts;
+        let journal = commits.start()?;
         let applier = Applier::new(shared.clone(), core, redis, boot)
             .start()
             .map_err(JournalError::Io)?;
@@ -164,22 +163,4 @@ fn redis_clients(config: &Config, identity: [u8; 16]) -> Result<Option<(RedisCou
     let counters = RedisCounters::new(&address, &config.counters, identity)?;
     let reader = RedisReader::new(&address, &config.counters, identity)?;
     Ok(Some((counters, reader)))
-}
-
-/// At start the ledger's totals are what this gateway has kept.
-fn take_over_totals(shared: &Shared, ledger: &Ledger) {
-    let visits = CounterHash {
-        site: SiteId::DEFAULT,
-        family: Family::Visits,
-    };
-    for (field, total) in ledger.totals(&visits) {
-        if let Some(country) = Country::parse(field.as_bytes()) {
-            shared.totals.raise(country, total);
-        }
-    }
-    if shared.is_embedded() {
-        shared.status.set_counters_up(true, &shared.metrics);
-        shared.applied.send_replace(ledger.cursor());
-    }
-    shared.metrics.counters.applied_sequence.set(ledger.cursor().0);
 }

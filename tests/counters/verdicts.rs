@@ -10,7 +10,7 @@ use crate::{EVENTS, IDENTITY, VISITS, commit, connected, deltas, gb, reader};
 /// One implementation with what it needs to live.
 enum Subject {
     Embedded(Ledger, #[allow(dead_code, reason = "holds the directory")] TempDir),
-    Redis(Box<RedisCounters>, RedisReader, RedisServer),
+    Redis(Box<RedisCounters>, Box<RedisReader>, RedisServer),
 }
 
 impl Subject {
@@ -24,7 +24,7 @@ impl Subject {
         let server = RedisServer::start(engine);
         let counters = connected(&server, IDENTITY).await;
         let reader = reader(&server, IDENTITY);
-        Self::Redis(Box::new(counters), reader, server)
+        Self::Redis(Box::new(counters), Box::new(reader), server)
     }
 
     async fn all() -> Vec<Self> {

@@ -1,0 +1,57 @@
+//! What a gateway asks of counters that it shares with others.
+
+use super::{Commit, CountersError, Fields, RedisCounters, RedisReader, RedisServer, Verdict};
+use crate::event::{CounterHash, Deltas, Sequence};
+
+/// Shared counters, as one gateway sees them: what it writes under its guard, and what it reads.
+#[expect(async_fn_in_trait, reason = "its one caller runs on one thread")]
+pub trait Remote {
+    /// Claims the identity; see [`RedisCounters::connect`].
+    ///
+    /// # Errors
+    /// Those of [`RedisCounters::connect`].
+    async fn connect(&mut self) -> Result<Option<Sequence>, CountersError>;
+    /// Applies the next commit; see [`RedisCounters::commit`].
+    ///
+    /// # Errors
+    /// Those of [`RedisCounters::commit`].
+    async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError>;
+    /// Gives everything there is; see [`RedisCounters::contribute`].
+    ///
+    /// # Errors
+    /// Those of [`RedisCounters::contribute`].
+    async fn contribute(&mut self, to: Sequence, whole: &Deltas) -> Result<Verdict, CountersError>;
+    /// All totals of a hash, with this gateway's sequence in them; see [`RedisReader::read_totals`].
+    ///
+    /// # Errors
+    /// Those of [`RedisReader::read_totals`].
+    async fn read_totals(&self, hash: &CounterHash) -> Result<(Option<Sequence>, Fields), CountersError>;
+    /// Which server it is; see [`RedisReader::server`].
+    ///
+    /// # Errors
+    /// Those of [`RedisReader::server`].
+    async fn server(&self) -> Result<RedisServer, CountersError>;
+}
+
+/// Redis has a connection for commits and others for reads.
+impl Remote for (RedisCounters, RedisReader) {
+    async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
+        self.0.connect().await
+    }
+
+    async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError> {
+        self.0.commit(commit).await
+    }
+
+    async fn contribute(&mut self, to: Sequence, whole: &Deltas) -> Result<Verdict, CountersError> {
+        self.0.contribute(to, whole).await
+    }
+
+    async fn read_totals(&self, hash: &CounterHash) -> Result<(Option<Sequence>, Fields), CountersError> {
+        self.1.read_totals(hash).await
+    }
+
+    async fn server(&self) -> Result<RedisServer, CountersError> {
+        self.1.server().await
+    }
+}
