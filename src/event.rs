@@ -152,6 +152,21 @@ impl Deltas {
         }
     }
 
+    /// What is left when another set of changes, a part of this one, is taken away.
+    #[must_use]
+    pub fn less(&self, other: &Self) -> Self {
+        let mut left = Self::default();
+        for (hash, fields) in &self.hashes {
+            for (field, amount) in fields {
+                match amount.saturating_sub(other.get(hash, field)) {
+                    0 => {}
+                    rest => left.add(*hash, field, rest),
+                }
+            }
+        }
+        left
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()

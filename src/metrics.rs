@@ -86,6 +86,10 @@ pub struct CountersMetrics {
     pub gaps: Counter,
     /// Times Redis was found empty.
     pub losses: Counter,
+    /// Times this gateway went on under a new name, since another process had claimed its own.
+    pub renames: Counter,
+    /// Times this gateway let the counters in Redis begin anew.
+    pub renewals: Counter,
     /// Failed calls to Redis.
     pub failures: Counter,
     /// 1 while Redis answers (always 1 when embedded).
@@ -268,6 +272,16 @@ impl CountersMetrics {
             self.gaps.clone(),
         );
         registry.register("losses", "Times Redis was found empty", self.losses.clone());
+        registry.register(
+            "renames",
+            "Times this gateway went on under a new name, since another process had claimed its own",
+            self.renames.clone(),
+        );
+        registry.register(
+            "renewals",
+            "Times this gateway let the counters in Redis begin anew",
+            self.renewals.clone(),
+        );
         registry.register("failures", "Failed calls to Redis", self.failures.clone());
         registry.register("up", "1 while the counters answer", self.up.clone());
         registry.register(

@@ -22,14 +22,18 @@ use crate::event::{CounterHash, Deltas, Sequence};
 
 mod backoff;
 mod ledger;
+mod ledger_file;
 mod redis;
 mod remote;
+mod standing;
 mod tally;
 
 pub use self::backoff::Backoff;
-pub use self::ledger::{Ledger, LedgerError, LedgerFile, LedgerPage};
+pub use self::ledger::{Ledger, LedgerFile, LedgerPage};
+pub use self::ledger_file::LedgerError;
 pub use self::redis::{RedisAddress, RedisCounters, RedisReader, RedisServer};
 pub use self::remote::Remote;
+pub use self::standing::{Fork, Standing};
 
 /// Totals stay below this (2^53), where Redis' scripts still count exactly.
 pub const TOTAL_LIMIT: u64 = 1 << 53;
@@ -62,9 +66,19 @@ pub enum Verdict {
     /// Not applied: Redis has lost this gateway's counts; see [`RedisCounters::contribute`].
     Lost,
     /// Not applied: another process has claimed this identity. Nothing will be applied any more.
-    Fenced,
+    Fenced(Fence),
     /// Not applied, and will not be until someone repairs the counter.
     Bad(BadReason),
+}
+
+/// What a process is told whose identity another one has claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// The sequence that its commits had come to when it was ousted; `None` if there was none. Tells the fate of a
+    /// commit that had no reply.
+    pub held: Option<Sequence>,
+    /// Whether it was this process that the last claim ousted; if not, `held` says nothing about it.
+    pub ours: bool,
 }
 
 /// New totals of the fields that a commit touched.
@@ -127,7 +141,7 @@ pub enum CountersError {
     Unavailable(Box<str>),
     /// Another process has claimed this identity, for good.
     #[error("another process has claimed this gateway's identity in Redis")]
-    Fenced,
+    Fenced(Fence),
     /// The setting or the Redis behind it does not fit; trying again does not help until someone changes it.
     #[error("{0}")]
     Unsuitable(Box<str>),

@@ -26,6 +26,23 @@ pub trait Remote {
     /// # Errors
     /// Those of [`RedisReader::read_totals`].
     async fn read_totals(&self, hash: &CounterHash) -> Result<(Option<Sequence>, Fields), CountersError>;
+    /// Goes on under another name; see [`RedisCounters::rename`].
+    ///
+    /// # Errors
+    /// Those of [`RedisCounters::rename`].
+    fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError>;
+    /// A name that nobody else has; see [`RedisCounters::successor`].
+    fn successor(&self) -> [u8; 16];
+    /// Which generation of counters there is; see [`RedisReader::generation`].
+    ///
+    /// # Errors
+    /// Those of [`RedisReader::generation`].
+    async fn generation(&self) -> Result<u64, CountersError>;
+    /// Ends a generation; see [`RedisReader::renew`].
+    ///
+    /// # Errors
+    /// Those of [`RedisReader::renew`].
+    async fn renew(&self, ending: u64) -> Result<(bool, u64), CountersError>;
     /// Which server it is; see [`RedisReader::server`].
     ///
     /// # Errors
@@ -49,6 +66,24 @@ impl Remote for (RedisCounters, RedisReader) {
 
     async fn read_totals(&self, hash: &CounterHash) -> Result<(Option<Sequence>, Fields), CountersError> {
         self.1.read_totals(hash).await
+    }
+
+    fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError> {
+        self.0.rename(guard)?;
+        self.1.rename(guard);
+        Ok(())
+    }
+
+    fn successor(&self) -> [u8; 16] {
+        self.0.successor()
+    }
+
+    async fn generation(&self) -> Result<u64, CountersError> {
+        self.1.generation().await
+    }
+
+    async fn renew(&self, ending: u64) -> Result<(bool, u64), CountersError> {
+        self.1.renew(ending).await
     }
 
     async fn server(&self) -> Result<RedisServer, CountersError> {

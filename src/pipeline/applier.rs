@@ -22,23 +22,12 @@ pub struct Applier {
     shared: Arc<Shared>,
     core: Core,
     redis: Option<(RedisCounters, RedisReader)>,
-    boot: Sequence,
 }
 
 impl Applier {
-    /// An applier whose ledger has been brought up to the log's head; frames from `boot` on are live.
-    pub const fn new(
-        shared: Arc<Shared>,
-        core: Core,
-        redis: Option<(RedisCounters, RedisReader)>,
-        boot: Sequence,
-    ) -> Self {
-        Self {
-            shared,
-            core,
-            redis,
-            boot,
-        }
+    /// An applier whose ledger has been brought up to the log's head.
+    pub const fn new(shared: Arc<Shared>, core: Core, redis: Option<(RedisCounters, RedisReader)>) -> Self {
+        Self { shared, core, redis }
     }
 
     /// Starts its thread; it ends after [`Shared::stop`], when everything synced is in the ledger.
@@ -53,15 +42,10 @@ impl Applier {
     }
 
     async fn run(self) {
-        let Self {
-            shared,
-            core,
-            redis,
-            boot,
-        } = self;
+        let Self { shared, core, redis } = self;
         let core = Rc::new(RefCell::new(core));
         let link = redis.map(|clients| {
-            let link = Link::new((shared.clone(), core.clone()), clients, boot);
+            let link = Link::new((shared.clone(), core.clone()), clients);
             tokio::task::spawn_local(link.run())
         });
         apply_until_stopped(&shared, &core).await;

@@ -77,6 +77,11 @@ impl Backlog {
         }
     }
 
+    /// Everything Redis lacks while no batch is on its way.
+    pub const fn lacks(&self) -> &Deltas {
+        &self.waiting.deltas
+    }
+
     /// How much of a counter Redis lacks.
     pub fn lacking(&self, hash: &CounterHash, field: &str) -> u64 {
         let sent = self.sent.as_ref().map_or(0, |batch| batch.deltas.get(hash, field));

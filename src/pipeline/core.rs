@@ -135,6 +135,23 @@ impl Core {
         result
     }
 
+    /// Counts the frames that Redis lacked when it was last heard of: until it is heard again, they wait.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn count_waiting(&mut self, shared: &Shared) -> io::Result<()> {
+        let held = self.ledger.standing().place(self.ledger.held());
+        let mut reader = Reader::new(self.segments.clone(), held);
+        let mut bytes = 0;
+        reader.read(self.head(), |_, length| {
+            bytes += length as u64;
+            true
+        })?;
+        self.unplaced_bytes += bytes;
+        shared.log.add_spool(bytes);
+        Ok(())
+    }
+
     /// From now on Redis holds everything up to `held` and lacks `waiting`.
     pub fn place(&mut self, held: Sequence, waiting: Batch, shared: &Shared) {
         let before = self.backlog.as_ref().map_or(self.unplaced_bytes, Backlog::bytes);
@@ -154,11 +171,12 @@ impl Core {
         }
     }
 
-    /// Folds the log anew for a Redis that holds everything up to `held`.
+    /// Folds the log anew for a Redis that says it holds `held`: everything it lacks.
     ///
     /// # Errors
     /// When the frames it lacks are gone or cannot be read.
     pub fn refold(&self, held: Sequence) -> Result<Batch, RefoldError> {
+        let held = self.ledger.standing().place(held);
         let oldest = self
             .segments
             .list()

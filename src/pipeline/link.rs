@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::backlog::{Backlog, Batch};
 use super::core::{Core, RefoldError};
+use super::taking_up::{TakeUpError, ousted, take_up};
 use super::totals::CURRENT_MS;
 use crate::clock;
 use crate::config::CountersConfig;
-use crate::counters::{Backoff, Commit, CountersError, Remote, Totals, Verdict};
+use crate::counters::{Backoff, BadReason, Commit, CountersError, Fault, Fence, Remote, Totals, Verdict};
 use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
-use crate::journal::payload;
 
 const VISITS: CounterHash = CounterHash {
     site: SiteId::DEFAULT,
@@ -36,10 +36,10 @@ pub enum Interruption {
     Redis(#[from] CountersError),
     /// What Redis lacks cannot be made again.
     #[error(transparent)]
-    Refold(#[from] RefoldError),
+    TakeUp(#[from] TakeUpError),
     /// A counter is not fit to be raised.
     #[error("Redis refused a batch: {0}")]
-    Bad(String),
+    Bad(BadReason),
 }
 
 /// One gateway's link. [`Link::run`] drives it by timers; its steps can be taken one by one as well.
@@ -48,22 +48,20 @@ pub struct Link<R> {
     core: Rc<RefCell<Core>>,
     redis: R,
     config: CountersConfig,
-    /// The first sequence of this start; what Redis holds at the first contact cannot be from it.
-    boot: Sequence,
-    met: bool,
+    /// The generation of counters that it last took up.
+    generation: u64,
 }
 
 impl<R: Remote> Link<R> {
-    /// A link that is not up yet; frames from `boot` on are of this start.
-    pub fn new((shared, core): (Arc<Shared>, Rc<RefCell<Core>>), redis: R, boot: Sequence) -> Self {
+    /// A link that is not up yet.
+    pub fn new((shared, core): (Arc<Shared>, Rc<RefCell<Core>>), redis: R) -> Self {
         let config = shared.config.counters.clone();
         Self {
             shared,
             core,
             redis,
             config,
-            boot,
-            met: false,
+            generation: 0,
         }
     }
 
@@ -74,30 +72,60 @@ impl<R: Remote> Link<R> {
             let Err(interruption) = self.serve(&mut backoff).await else {
                 return;
             };
-            if !self.interrupted(interruption) {
+            if !self.interrupted(interruption).await {
                 return;
             }
             sleep(backoff.pause()).await;
         }
     }
 
-    /// Notes why a spell of service ended; whether another may begin.
-    pub fn interrupted(&self, interruption: Interruption) -> bool {
+    /// Notes why a spell of service ended, and mends what can be mended; whether another may begin.
+    pub async fn interrupted(&mut self, interruption: Interruption) -> bool {
         let Shared { status, metrics, .. } = self.shared.as_ref();
         status.set_counters_up(false, metrics);
         metrics.counters.failures.inc();
         tracing::warn!(%interruption, "the link to Redis is down; visits are kept in the journal");
         match interruption {
-            Interruption::Redis(CountersError::Fenced) => {
-                status.set_fenced();
-                return false;
-            }
-            Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
-            Interruption::Bad(reason) => status.set_halted(Some(reason)),
-            Interruption::Refold(error) => status.set_halted(Some(error.to_string())),
             Interruption::Redis(CountersError::Unavailable(_)) => {}
+            Interruption::Redis(CountersError::Fenced(fence)) => return self.go_on_renamed(fence),
+            Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
+            Interruption::TakeUp(TakeUpError::Refold(RefoldError::TooOld { .. }))
+            | Interruption::Bad(BadReason {
+                fault: Fault::Orphan, ..
+            }) => self.begin_anew().await,
+            Interruption::Bad(reason) => status.set_halted(Some(reason.to_string())),
+            Interruption::TakeUp(error) => status.set_halted(Some(error.to_string())),
         }
         true
+    }
+
+    /// Another process has claimed this gateway's name. Whatever it counts there, what this one has kept and Redis has
+    /// not got is counted under a new name.
+    fn go_on_renamed(&mut self, fence: Fence) -> bool {
+        let guard = self.redis.successor();
+        let renamed = ousted(&mut self.core.borrow_mut(), &self.shared, fence, guard)
+            .map_err(|error| error.to_string())
+            .and_then(|()| self.redis.rename(guard).map_err(|error| error.to_string()));
+        if let Err(error) = &renamed {
+            tracing::error!(%error, "no new name could be taken: visits are refused, and those kept wait in the journal");
+            self.shared.status.set_fenced();
+        }
+        renamed.is_ok()
+    }
+
+    /// What is in Redis can neither be gone on from nor be told apart: the counters begin anew, and every gateway
+    /// contributes all it has counted.
+    async fn begin_anew(&self) {
+        tracing::error!(
+            "the counters in Redis begin anew from what the gateways have counted; the old ones step aside"
+        );
+        match self.redis.renew(self.generation).await {
+            Ok((ours, generation)) => {
+                self.shared.metrics.counters.renewals.inc_by(u64::from(ours));
+                tracing::info!(generation, "a new generation of counters has begun");
+            }
+            Err(error) => tracing::warn!(%error, "no new generation of counters has begun"),
+        }
     }
 
     /// One spell of service; ends well only when the gateway stops.
@@ -112,9 +140,9 @@ impl<R: Remote> Link<R> {
     /// # Errors
     /// Why it does not come to a spell of service.
     pub async fn meet(&mut self) -> Result<(), Interruption> {
+        self.generation = self.redis.generation().await?;
         let held = self.redis.connect().await?;
-        self.reconcile(held)?;
-        self.met = true;
+        self.take_up(held)?;
         // Only a batch that Redis takes shows that counting goes on.
         self.send().await?;
         self.ask().await?;
@@ -201,12 +229,25 @@ impl<R: Remote> Link<R> {
         self.shared.metrics.counters.commits.inc();
         match verdict {
             Verdict::Applied(totals) => self.arrived(batch.to, &totals),
-            Verdict::Duplicate(held) | Verdict::Gap(held) => self.reconcile(Some(held))?,
-            Verdict::Lost => self.reconcile(None)?,
-            Verdict::Fenced => return Err(CountersError::Fenced.into()),
-            Verdict::Bad(reason) => return Err(Interruption::Bad(reason.to_string())),
+            Verdict::Duplicate(held) | Verdict::Gap(held) => self.take_up(Some(held))?,
+            Verdict::Lost => self.take_up(None)?,
+            Verdict::Fenced(fence) => {
+                self.take_back();
+                return Err(CountersError::Fenced(fence).into());
+            }
+            Verdict::Bad(reason) => return Err(Interruption::Bad(reason)),
         }
         Ok(())
+    }
+
+    fn take_up(&self, held: Option<Sequence>) -> Result<(), TakeUpError> {
+        take_up(&mut self.core.borrow_mut(), &self.shared, held)
+    }
+
+    fn take_back(&self) {
+        if let Some(backlog) = self.core.borrow_mut().backlog.as_mut() {
+            backlog.take_back();
+        }
     }
 
     fn next_batch(&self) -> Option<(Sequence, Arc<Batch>)> {
@@ -220,6 +261,7 @@ impl<R: Remote> Link<R> {
         if let Some(backlog) = core.backlog.as_mut() {
             self.shared.log.shrink_spool(backlog.arrived());
         }
+        core.ledger.set_held(to);
         self.shared.applied.send_replace(to);
         self.shared.metrics.counters.applied_sequence.set(to.0);
         for (hash, fields) in totals.iter() {
@@ -263,54 +305,5 @@ impl<R: Remote> Link<R> {
                 .totals
                 .raise_foreign(country, total.saturating_sub(contributed));
         }
-    }
-
-    /// Takes up from what Redis says it holds of us; `None`: nothing.
-    fn reconcile(&mut self, held: Option<Sequence>) -> Result<(), RefoldError> {
-        let metrics = &self.shared.metrics.counters;
-        let mut core = self.core.borrow_mut();
-        let Some(held) = held else {
-            if core.head() > Sequence::ZERO {
-                metrics.losses.inc();
-                tracing::warn!("Redis holds nothing of this gateway: its whole contribution is sent");
-            }
-            let whole = core.whole();
-            core.place(Sequence::ZERO, whole, &self.shared);
-            return Ok(());
-        };
-        if let Some(backlog) = core.backlog.as_mut() {
-            if backlog.sent_to() == Some(held) {
-                metrics.duplicates.inc();
-                let bytes = backlog.arrived();
-                self.shared.log.shrink_spool(bytes);
-                self.shared.applied.send_replace(held);
-                return Ok(());
-            }
-            if backlog.held() == held {
-                backlog.take_back();
-                return Ok(());
-            }
-            metrics.gaps.inc();
-            tracing::warn!(%held, expected = %backlog.held(), "Redis went back in time: the journal is folded anew");
-        }
-        if held >= self.boot && !self.met {
-            return self.take_up_ahead(&mut core, held);
-        }
-        let lacking = core.refold(held)?;
-        core.place(held, lacking, &self.shared);
-        Ok(())
-    }
-
-    /// Redis holds more of this directory than its journal: the directory was restored from an older copy. All that
-    /// the copy has is in Redis; what was kept since this start is not, and goes on above what Redis holds.
-    fn take_up_ahead(&self, core: &mut Core, held: Sequence) -> Result<(), RefoldError> {
-        tracing::warn!(%held, "Redis is ahead of this journal: was the data directory restored? Counting goes on above");
-        let kept_since = core.refold(Sequence(self.boot.0 - 1))?;
-        self.shared.log.skip_past(held);
-        core.place(held, kept_since, &self.shared);
-        if let Err(refusal) = self.shared.log.advance(payload::ADVANCE) {
-            tracing::warn!(%refusal, "the journal took no advance; the next visit brings it");
-        }
-        Ok(())
     }
 }

@@ -35,6 +35,7 @@ mod link;
 pub mod parts;
 mod shared;
 mod status;
+mod taking_up;
 mod totals;
 mod verify;
 
@@ -87,18 +88,13 @@ impl Pipeline {
     pub fn start(config: &Config, metrics: Arc<Metrics>) -> Result<Self, PipelineError> {
         let home = Home::open(&config.journal.data_dir)?;
         let identity = home.identity();
-        let redis = redis_clients(config, identity.0)?;
         let ledger = Ledger::open(home.counters_file(), identity.0)?;
+        let redis = redis_clients(config, ledger.standing().guard)?;
         let disk = RealDisk::new(&home.journal_folder()).map_err(JournalError::Io)?;
         let parts = Parts::open((config, metrics), ledger, (Arc::new(disk), identity), Arc::new(Machine))?;
-        let Parts {
-            shared,
-            core,
-            boot,
-            commits,
-        } = parts;
+        let Parts { shared, core, commits } = parts;
         let journal = commits.start()?;
-        let applier = Applier::new(shared.clone(), core, redis, boot)
+        let applier = Applier::new(shared.clone(), core, redis)
             .start()
             .map_err(JournalError::Io)?;
         Ok(Self {
@@ -155,12 +151,12 @@ impl Pipeline {
     }
 }
 
-fn redis_clients(config: &Config, identity: [u8; 16]) -> Result<Option<(RedisCounters, RedisReader)>, CountersError> {
+fn redis_clients(config: &Config, guard: [u8; 16]) -> Result<Option<(RedisCounters, RedisReader)>, CountersError> {
     let Some(url) = &config.counters.redis_url else {
         return Ok(None);
     };
     let address = RedisAddress::parse(url)?;
-    let counters = RedisCounters::new(&address, &config.counters, identity)?;
-    let reader = RedisReader::new(&address, &config.counters, identity)?;
+    let counters = RedisCounters::new(&address, &config.counters, guard)?;
+    let reader = RedisReader::new(&address, &config.counters, guard)?;
     Ok(Some((counters, reader)))
 }

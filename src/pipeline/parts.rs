@@ -12,12 +12,13 @@ pub use super::backlog::{Backlog, Batch};
 pub use super::core::{Core, RefoldError};
 pub use super::gather::{Gather, Keyed};
 pub use super::link::{Interruption, Link};
+pub use super::taking_up::TakeUpError;
 
-use super::Shared;
+use super::{PipelineError, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::Ledger;
-use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::event::{CounterHash, Country, Family, SiteId};
 use crate::journal::{Disk, GroupCommit, Identity, JournalError, Recovered};
 use crate::metrics::Metrics;
 
@@ -27,8 +28,6 @@ pub struct Parts {
     pub shared: Arc<Shared>,
     /// The log's consumer, up to its head.
     pub core: Core,
-    /// The first sequence of this start.
-    pub boot: Sequence,
     /// Syncs the log.
     pub commits: GroupCommit,
 }
@@ -43,22 +42,24 @@ impl Parts {
         ledger: Ledger,
         (disk, identity): (Arc<dyn Disk>, Identity),
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, JournalError> {
+    ) -> Result<Self, PipelineError> {
         let recovered = Recovered::open(disk, identity)?;
         let head = recovered.recovery().head.max(ledger.cursor());
         let mut core = Core::new(ledger, recovered.segments().clone(), &config.apply, identity.0);
-        let frames = core.replay(head)?;
+        let frames = core.replay(head).map_err(JournalError::Io)?;
         tracing::info!(%head, replayed = frames, "the journal is recovered");
         let boot = head.next();
+        // From here on Redis can hold nothing of ours until it is met; see `Standing`.
+        let mut standing = core.ledger.standing().clone();
+        standing.unmet.get_or_insert(boot);
+        core.ledger.stand(standing)?;
         let commits = recovered.begin(boot, config.journal.clone(), metrics.clone(), clock)?;
         let shared = Arc::new(Shared::new(config.clone(), metrics, commits.log().clone()));
         take_over_totals(&shared, &core.ledger);
-        Ok(Self {
-            shared,
-            core,
-            boot,
-            commits,
-        })
+        if !shared.is_embedded() {
+            core.count_waiting(&shared).map_err(JournalError::Io)?;
+        }
+        Ok(Self { shared, core, commits })
     }
 }
 

@@ -35,7 +35,7 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
         "counters: applied up to {counted}, the journal goes up to {}",
         found.head.max(counted)
     )?;
-    let redis = redis_clients(config, identity.0).map_err(PipelineError::from)?;
+    let redis = redis_clients(config, core.ledger.standing().guard).map_err(PipelineError::from)?;
     if let Some((_, reader)) = redis {
         good &= compare(&core, &reader, out).await?;
     }

@@ -31,12 +31,15 @@ async fn a_user_of_an_access_list_with_the_documented_rights_suffices_in_a_datab
     for engine in Engine::ALL {
         let server = RedisServer::start(engine);
         let rights = "+evalsha +script|load +hmget +hset +hsetnx +hkeys +hget +hgetall +exists +ping +unwatch +info \
-                      +select";
+                      +select +keys +rename +hdel";
         let user = ["ACL", "SETUSER", "gate", "on", ">p/ss@:%", "~ff:*"];
         let rights: Vec<&str> = rights.split_whitespace().collect();
         server.cli(&[&user[..], &rights].concat());
         let url = format!("redis://gate:p%2Fss%40%3A%25@127.0.0.1:{}/3", server.port());
         counts_and_reads(&url).await;
+        let address = RedisAddress::parse(&Secret::new(&*url)).unwrap();
+        let reader = RedisReader::new(&address, &config(), IDENTITY).unwrap();
+        assert_eq!(reader.renew(0).await, Ok((true, 1)));
         assert_eq!(server.cli(&["DBSIZE"]), "0");
         let size = ask(&format!("{}/3", server.url()), &["DBSIZE"]).unwrap();
         assert_eq!(size, redis::Value::Int(3));

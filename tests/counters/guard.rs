@@ -1,11 +1,11 @@
 //! What the guard in Redis keeps out: other claims, old commits, counters that are not numbers.
 
-use footfall::counters::{BadReason, CountersError, Fault, Verdict};
+use footfall::counters::{BadReason, CountersError, Fault, Fence, Verdict};
 use footfall::event::{Deltas, Sequence};
 
 use crate::server::{Engine, RedisServer};
 use crate::{
-    EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, unavailable, visit,
+    EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, reader, unavailable, visit,
 };
 
 /// The guard's field of the gateway in these tests.
@@ -17,6 +17,14 @@ fn bad(key: &str, field: &str, fault: Fault) -> Verdict {
         field: field.into(),
         fault,
     })
+}
+
+/// What a process is told that was ousted when its commits had come to a sequence.
+fn ousted_at(sequence: u64) -> Fence {
+    Fence {
+        held: Some(Sequence(sequence)),
+        ours: true,
+    }
 }
 
 #[tokio::test]
@@ -37,9 +45,11 @@ async fn the_second_claim_of_an_identity_fences_the_first_for_good() {
         visit(&mut first, 1).await;
         let mut second = counters_at(&server.url(), IDENTITY);
         assert_eq!(second.connect().await, Ok(Some(Sequence(1))));
-        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Fenced));
-        assert_eq!(first.connect().await, Err(CountersError::Fenced));
-        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Err(CountersError::Fenced));
+        let fence = ousted_at(1);
+        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Fenced(fence)));
+        assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
+        let refused = first.commit(commit(1, 2, &gb(1))).await;
+        assert_eq!(refused, Err(CountersError::Fenced(fence)));
         visit(&mut second, 2).await;
         assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "2");
     }
@@ -51,8 +61,73 @@ async fn a_gateway_that_lost_its_connection_meanwhile_is_fenced_when_it_comes_ba
     let mut first = connected(&server, IDENTITY).await;
     let mut second = connected(&server, IDENTITY).await;
     visit(&mut second, 1).await;
-    assert_eq!(first.connect().await, Err(CountersError::Fenced));
+    let fence = Fence { held: None, ours: true };
+    assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
     visit(&mut second, 2).await;
+}
+
+#[tokio::test]
+async fn who_is_ousted_learns_how_far_it_had_come_and_who_was_ousted_before_learns_nothing() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut first = connected(&server, IDENTITY).await;
+    visit(&mut first, 1).await;
+    // Connecting again is no ousting.
+    first.connect().await.unwrap();
+    visit(&mut first, 2).await;
+    let mut second = counters_at(&server.url(), IDENTITY);
+    second.connect().await.unwrap();
+    for sequence in 3..6 {
+        visit(&mut second, sequence).await;
+    }
+    let mut third = counters_at(&server.url(), IDENTITY);
+    third.connect().await.unwrap();
+    assert_eq!(second.connect().await, Err(CountersError::Fenced(ousted_at(5))));
+    let fence = Fence {
+        ours: false,
+        ..ousted_at(5)
+    };
+    assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
+}
+
+#[tokio::test]
+async fn under_a_new_name_an_ousted_gateway_counts_on() {
+    let server = RedisServer::start(Engine::Valkey);
+    let mut first = connected(&server, IDENTITY).await;
+    visit(&mut first, 1).await;
+    let mut second = counters_at(&server.url(), IDENTITY);
+    second.connect().await.unwrap();
+    first.connect().await.unwrap_err();
+    let name = first.successor();
+    first.rename(name).unwrap();
+    assert_eq!(first.connect().await, Ok(None));
+    assert_ne!(first.successor(), name, "a second fence needs another name");
+    visit(&mut first, 1).await;
+    visit(&mut second, 2).await;
+    assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "3");
+}
+
+#[tokio::test]
+async fn a_new_generation_puts_the_counters_aside_and_every_gateway_contributes_again() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let reader = reader(&server, IDENTITY);
+        let mut one = connected(&server, IDENTITY).await;
+        let mut other = connected(&server, OTHER).await;
+        visit(&mut one, 1).await;
+        visit(&mut other, 1).await;
+        assert_eq!(reader.generation().await, Ok(0));
+        assert_eq!(reader.renew(0).await, Ok((true, 1)));
+        assert_eq!(reader.renew(0).await, Ok((false, 1)), "a second call comes too late");
+        assert_eq!(reader.generation().await, Ok(1));
+        assert_eq!(server.cli(&["HGET", "ff:{0}:visits:before-1", "gb"]), "2");
+        assert_eq!(server.cli(&["EXISTS", "ff:{0}:visits"]), "0");
+        for gateway in [&mut one, &mut other] {
+            assert_eq!(gateway.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Lost));
+            let whole = gateway.contribute(Sequence(2), &gb(2)).await;
+            assert!(matches!(whole, Ok(Verdict::Applied(_))), "{whole:?}");
+        }
+        assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "4");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@
 --          DUP cursor          applied before
 --          GAP cursor          does not start where the gateway's commits ended
 --          LOST                this Redis has nothing of this gateway
---          FENCED              another process has claimed the identity
+--          FENCED ousted at    another process has claimed the identity; see claim.lua
 --          STALE               the claim is not the one this Redis knows; claim again
 --          BAD key field fault cannot be applied; the fault is 'limit', 'number', 'type' or 'orphan'
 
@@ -57,7 +57,7 @@ local function guarded()
   return false
 end
 
-local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
+local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at')
 if held.err then
   return refusal(guard, held)
 end
@@ -67,7 +67,10 @@ if not held[1] and not held[2] and from ~= 0 then
 end
 local stored = held[2] and tonumber(held[2]) or 0
 if held[3] ~= nonce then
-  return {stored >= epoch and 'FENCED' or 'STALE'}
+  if stored >= epoch then
+    return {'FENCED', held[4], held[5]}
+  end
+  return {'STALE'}
 end
 if stored ~= epoch then
   return {'STALE'} -- a later claim of our own whose reply was lost

@@ -6,19 +6,30 @@
 -- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked)
 --
 -- Replies  OK epoch sequence   the sequence is nil if this Redis has none of this gateway
---          FENCED              another process has claimed since
+--          FENCED ousted at    another process has claimed since: the nonce of the process that it ousted, and the
+--                              sequence at that moment (nil if there was none)
 
 local guard, id = KEYS[1], ARGV[1]
 local nonce, ours = ARGV[2], tonumber(ARGV[3])
 
-local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
+local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at')
 local stored = held[2] and tonumber(held[2]) or 0
 
 -- Epochs only grow. A smaller one than ours is that of a Redis that lost its data or went back in time, and its
 -- nonce is that of a claim before ours: not a rival's. Our own nonce with another epoch is a claim of ours whose
 -- reply was lost.
 if ours > 0 and stored >= ours and held[3] ~= nonce then
-  return {'FENCED'}
+  return {'FENCED', held[4], held[5]}
+end
+
+-- So that whoever is ousted learns how far its commits have come, also the one it had no reply to.
+if held[3] and held[3] ~= nonce then
+  redis.call('HSET', guard, id .. ':ousted', held[3])
+  if held[1] then
+    redis.call('HSET', guard, id .. ':at', held[1])
+  else
+    redis.call('HDEL', guard, id .. ':at')
+  end
 end
 
 local epoch = math.max(stored, ours) + 1

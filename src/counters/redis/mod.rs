@@ -3,13 +3,14 @@
 //! Keys, all of one partition, `{0}`:
 //! - `ff:meta`: a hash with `format` and `partitions`, written at birth; another value is refused.
 //! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
-//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit).
+//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:ousted` and `<id>:at` (the nonce
+//!   of the process that the last claim ousted, and the sequence then); and `:generation`.
 //! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
-//!   and so on of any other.
+//!   and so on of any other. `…:before-<generation>` is what such a hash was before that generation began.
 //!
 //! Only the guarded script writes counters. A user of an access list needs these commands and the keys `ff:*`:
 //! `evalsha`, `script|load`, `hmget`, `hset`, `hsetnx`, `hkeys`, `hget`, `hgetall`, `exists`, `ping`, `unwatch`,
-//! `info`, and `select` for a database other than 0.
+//! `info`, `select` for a database other than 0, and to begin a new generation `keys`, `rename` and `hdel`.
 //!
 //! Commits have a connection of their own: a pool would ask for a round trip before each. Any failure on it drops
 //! it, so that no late reply is ever taken for a later one, and [`RedisCounters::connect`] claims the identity
@@ -26,7 +27,7 @@ pub use self::address::RedisAddress;
 pub use self::reader::{RedisReader, RedisServer};
 
 use self::script::{Claimed, Kind, Scripts, Stamp};
-use super::{Commit, CountersError, Verdict};
+use super::{Commit, CountersError, Fence, Verdict};
 use crate::config::CountersConfig;
 use crate::event::{Deltas, Sequence};
 
@@ -43,8 +44,9 @@ pub struct RedisCounters {
     connecting: redis::AsyncConnectionConfig,
     scripts: Scripts,
     stamp: Stamp,
+    nonce: [u8; 16],
     connection: Option<MultiplexedConnection>,
-    fenced: bool,
+    fenced: Option<Fence>,
 }
 
 impl RedisCounters {
@@ -53,17 +55,16 @@ impl RedisCounters {
     /// # Errors
     /// [`CountersError::Unsuitable`]: the URL does not fit, or the machine gives no random numbers.
     pub fn new(address: &RedisAddress, config: &CountersConfig, identity: [u8; 16]) -> Result<Self, CountersError> {
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce)
-            .map_err(|error| CountersError::Unsuitable(format!("no random numbers: {error}").into()))?;
+        let nonce = random()?;
         Ok(Self {
             address: address.clone(),
             client: address.client()?,
             connecting: address::connecting(config),
             scripts: Scripts::default(),
             stamp: Stamp::new(identity, nonce),
+            nonce,
             connection: None,
-            fenced: false,
+            fenced: None,
         })
     }
 
@@ -76,8 +77,8 @@ impl RedisCounters {
     /// or number of partitions. [`CountersError::Fenced`]: for good; every later call says so too.
     pub async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
         self.connection = None;
-        if self.fenced {
-            return Err(CountersError::Fenced);
+        if let Some(fence) = self.fenced {
+            return Err(CountersError::Fenced(fence));
         }
         let connecting = self
             .client
@@ -87,6 +88,25 @@ impl RedisCounters {
         let cursor = self.claim(&mut connection).await?;
         self.connection = Some(connection);
         Ok(cursor)
+    }
+
+    /// A name that no other process has or had: what [`RedisCounters::rename`] wants after a fence.
+    #[must_use]
+    pub const fn successor(&self) -> [u8; 16] {
+        // As random as an identity, and never used as one.
+        self.nonce
+    }
+
+    /// Goes on under another name, of which no Redis has anything yet; the former one is left to whoever claimed it.
+    ///
+    /// # Errors
+    /// [`CountersError::Unsuitable`]: the machine gives no random numbers.
+    pub fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError> {
+        self.nonce = random()?;
+        self.stamp = Stamp::new(guard, self.nonce);
+        self.connection = None;
+        self.fenced = None;
+        Ok(())
     }
 
     /// Whether a commit can be tried; otherwise [`RedisCounters::connect`] first.
@@ -132,10 +152,10 @@ impl RedisCounters {
             .invoke_async(&mut connection)
             .await;
         let reply = reply.map_err(|error| self.unavailable(&error))?;
-        let verdict = script::verdict(reply, commit.deltas)?;
-        self.fenced |= verdict == Verdict::Fenced;
-        if !self.fenced {
-            self.connection = Some(connection);
+        let verdict = script::verdict(reply, commit.deltas, &self.stamp)?;
+        match verdict {
+            Verdict::Fenced(fence) => self.fenced = Some(fence),
+            _ => self.connection = Some(connection),
         }
         Ok(verdict)
     }
@@ -143,8 +163,10 @@ impl RedisCounters {
     fn take_connection(&mut self) -> Result<MultiplexedConnection, CountersError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None if self.fenced => Err(CountersError::Fenced),
-            None => Err(CountersError::Unavailable("not connected".into())),
+            None => Err(self.fenced.map_or_else(
+                || CountersError::Unavailable("not connected".into()),
+                CountersError::Fenced,
+            )),
         }
     }
 
@@ -170,14 +192,14 @@ impl RedisCounters {
 
     async fn claim(&mut self, connection: &mut MultiplexedConnection) -> Result<Option<Sequence>, CountersError> {
         let reply = self.scripts.claim(&self.stamp).invoke_async(connection).await;
-        match script::claimed(reply.map_err(|error| self.unavailable(&error))?)? {
+        match script::claimed(reply.map_err(|error| self.unavailable(&error))?, &self.stamp)? {
             Claimed::Held { epoch, cursor } => {
                 self.stamp.epoch = epoch;
                 Ok(cursor)
             }
-            Claimed::Fenced => {
-                self.fenced = true;
-                Err(CountersError::Fenced)
+            Claimed::Fenced(fence) => {
+                self.fenced = Some(fence);
+                Err(CountersError::Fenced(fence))
             }
         }
     }
@@ -185,4 +207,11 @@ impl RedisCounters {
     fn unavailable(&self, error: &RedisError) -> CountersError {
         self.address.unavailable(error)
     }
+}
+
+fn random() -> Result<[u8; 16], CountersError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CountersError::Unsuitable(format!("no random numbers: {error}").into()))?;
+    Ok(bytes)
 }

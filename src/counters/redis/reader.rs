@@ -110,6 +110,11 @@ impl RedisReader {
         })
     }
 
+    /// From now on this gateway is the one of this name.
+    pub fn rename(&mut self, guard: [u8; 16]) {
+        self.id = script::hexadecimal(guard);
+    }
+
     /// The totals of one hash, of all gateways together, and the sequence that this gateway's commits have come to
     /// in them, both of the same moment. Fields that hold no total are left out.
     ///
@@ -121,6 +126,31 @@ impl RedisReader {
         let (cursor, pairs): (Option<u64>, Vec<(String, redis::Value)>) = reply.await?;
         let total = |(field, value): (String, redis::Value)| Some((field.into(), from_redis_value(value).ok()?));
         Ok((cursor.map(Sequence), pairs.into_iter().filter_map(total).collect()))
+    }
+
+    /// Which generation of counters this is: how often they were begun anew.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`].
+    pub async fn generation(&self) -> Result<u64, CountersError> {
+        let asking = redis::Cmd::hget(script::GUARD, script::GENERATION);
+        let found: Option<u64> = self
+            .ask(async |connection| asking.query_async(connection).await)
+            .await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Ends a generation, unless that was done before: the counters step aside (`…:before-<generation>`), and every
+    /// gateway learns that its counts are lost and contributes all it has counted. Says whether this call did it, and
+    /// which generation there is now.
+    ///
+    /// # Errors
+    /// [`CountersError::Unavailable`]: it may or may not have been done; [`RedisReader::generation`] tells.
+    pub async fn renew(&self, ending: u64) -> Result<(bool, u64), CountersError> {
+        let script = script::renew_script();
+        let call = script::renew(&script, ending);
+        let reply = self.ask(async |connection| call.invoke_async(connection).await);
+        script::renewed(reply.await?)
     }
 
     /// How many gateways have counted here.

@@ -2,13 +2,17 @@
 
 use redis::{Script, ScriptInvocation, Value, from_redis_value};
 
-use crate::counters::{BadReason, Commit, CountersError, Fault, Fields, Totals, Verdict, key_of};
+use crate::counters::{BadReason, Commit, CountersError, Fault, Fence, Fields, Totals, Verdict, key_of};
 use crate::event::{CounterHash, Deltas, Sequence, SiteId};
 
 /// What the keys look like, for every gateway that shares them.
 pub(super) const META: &str = "ff:meta";
 /// The guard of the one partition.
 pub(super) const GUARD: &str = "ff:{0}:guard";
+/// What the names of all keys of the one partition begin with.
+const PARTITION: &str = "ff:{0}:";
+/// The guard's field that counts how often the counters were begun anew.
+pub(super) const GENERATION: &str = ":generation";
 
 /// Who commits: the identity, and the claim it holds.
 #[derive(Debug)]
@@ -90,6 +94,28 @@ impl Scripts {
     }
 }
 
+/// The script that begins a new generation.
+pub(super) fn renew_script() -> Script {
+    Script::new(include_str!("../lua/renew.lua"))
+}
+
+/// A call of [`renew_script`] that ends a generation.
+pub(super) fn renew(script: &Script, ending: u64) -> ScriptInvocation<'_> {
+    let mut call = script.key(GUARD);
+    call.key(PARTITION).arg(ending);
+    call
+}
+
+/// Whether the generation was ended by the call, and which one there is now.
+pub(super) fn renewed(reply: Value) -> Result<(bool, u64), CountersError> {
+    let (word, values) = split(reply)?;
+    match (word.as_str(), values.as_slice()) {
+        ("OK", [generation]) => Ok((true, number(generation)?)),
+        ("PAST", [generation]) => Ok((false, number(generation)?)),
+        _ => Err(strange(&word)),
+    }
+}
+
 /// The script of a reader.
 pub(super) fn read_script() -> Script {
     Script::new(include_str!("../lua/read.lua"))
@@ -105,34 +131,46 @@ pub(super) fn read<'a>(script: &'a Script, id: &str, hash: &CounterHash) -> Scri
 /// The outcome of a claim.
 pub(super) enum Claimed {
     Held { epoch: u64, cursor: Option<Sequence> },
-    Fenced,
+    Fenced(Fence),
 }
 
 /// What the claim script replied.
-pub(super) fn claimed(reply: Value) -> Result<Claimed, CountersError> {
+pub(super) fn claimed(reply: Value, stamp: &Stamp) -> Result<Claimed, CountersError> {
     let (word, values) = split(reply)?;
     match (word.as_str(), values.as_slice()) {
-        ("FENCED", []) => Ok(Claimed::Fenced),
+        ("FENCED", [ousted, at]) => Ok(Claimed::Fenced(fence(ousted, at, stamp)?)),
         ("OK", [epoch, cursor]) => Ok(Claimed::Held {
             epoch: number(epoch)?,
-            cursor: match cursor {
-                Value::Nil => None,
-                _ => Some(Sequence(number(cursor)?)),
-            },
+            cursor: sequence(cursor)?,
         }),
         _ => Err(strange(&word)),
     }
 }
 
+/// Who was ousted, and how far it had come.
+fn fence(ousted: &Value, at: &Value, stamp: &Stamp) -> Result<Fence, CountersError> {
+    Ok(Fence {
+        held: sequence(at)?,
+        ours: !matches!(ousted, Value::Nil) && text(ousted)? == stamp.nonce,
+    })
+}
+
+fn sequence(value: &Value) -> Result<Option<Sequence>, CountersError> {
+    match value {
+        Value::Nil => Ok(None),
+        _ => Ok(Some(Sequence(number(value)?))),
+    }
+}
+
 /// What the apply script replied to a commit of these deltas.
-pub(super) fn verdict(reply: Value, deltas: &Deltas) -> Result<Verdict, CountersError> {
+pub(super) fn verdict(reply: Value, deltas: &Deltas, stamp: &Stamp) -> Result<Verdict, CountersError> {
     let (word, values) = split(reply)?;
     match (word.as_str(), values.as_slice()) {
         ("OK", totals) => Ok(Verdict::Applied(new_totals(deltas, totals)?)),
         ("DUP", [cursor]) => Ok(Verdict::Duplicate(Sequence(number(cursor)?))),
         ("GAP", [cursor]) => Ok(Verdict::Gap(Sequence(number(cursor)?))),
         ("LOST", []) => Ok(Verdict::Lost),
-        ("FENCED", []) => Ok(Verdict::Fenced),
+        ("FENCED", [ousted, at]) => Ok(Verdict::Fenced(fence(ousted, at, stamp)?)),
         ("STALE", []) => Err(CountersError::Unavailable(
             "Redis knows another claim of ours; claiming again".into(),
         )),
