@@ -38,7 +38,9 @@ pub enum Reason {
     Overloaded,
     /// More waits for the counters than may wait.
     SpoolFull,
-    /// The disk has no room or takes no writes.
+    /// The file system has less room left than must be.
+    DiskFull,
+    /// The disk takes no writes.
     JournalFailing,
     /// A sync failed; what was written may or may not be on disk.
     DurabilityUnknown,
@@ -68,7 +70,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 16] = [
+pub const REASONS: [ReasonRow; 17] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -132,6 +134,13 @@ pub const REASONS: [ReasonRow; 16] = [
         "Too much waits for the counters; try again later",
     )
     .after(10),
+    row(
+        Reason::DiskFull,
+        "disk_full",
+        503,
+        "The disk is nearly full; try again later",
+    )
+    .after(5),
     row(
         Reason::JournalFailing,
         "journal_failing",

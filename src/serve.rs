@@ -130,6 +130,7 @@ async fn keep_house(
     mut signals: Signals,
 ) -> Option<Signals> {
     let (mut sweep, mut look) = (every(config.limit.sweep_ms), every(config.geo.reload_ms));
+    let mut space = every(config.journal.space_look_ms);
     loop {
         tokio::select! {
             () = signals.next() => return Some(signals),
@@ -137,6 +138,7 @@ async fn keep_house(
             () = admin_drain.reached(Stage::NotReady) => return Some(signals),
             () = pipeline.sealed() => return None,
             _ = sweep.tick() => limiter.into_iter().for_each(Limiter::sweep),
+            _ = space.tick() => pipeline.look_for_space(),
             _ = look.tick() => {
                 countries.geo().refresh();
             }

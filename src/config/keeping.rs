@@ -58,6 +58,16 @@ pub struct JournalConfig {
     /// Most bytes that may wait for one sync; beyond, visits are refused with `503 overloaded`.
     #[schemars(range(min = 4_096))]
     pub pending_bytes_max: usize,
+    /// Bytes that must be free on the data directory's file system; below, visits are refused with `503 disk_full`.
+    pub free_bytes_min: u64,
+    /// Size of a file set aside so that a start finds room on a full disk: best that of a segment; 0: none.
+    #[schemars(range(max = 4_294_967_295_u64))]
+    pub reserve_bytes: u64,
+    /// Time between two looks at the room left, in milliseconds.
+    #[schemars(range(min = 1, max = 86_400_000))]
+    pub space_look_ms: u64,
+    /// Be ready even when nothing on the data directory's file system lasts (tmpfs, ramfs, a container's overlay).
+    pub allow_ephemeral: bool,
 }
 
 impl Default for JournalConfig {
@@ -72,6 +82,10 @@ impl Default for JournalConfig {
             os_sync_ms: 5,
             applied_wait_ms: 1_000,
             pending_bytes_max: 64 << 20,
+            free_bytes_min: 64 << 20,
+            reserve_bytes: 64 << 20,
+            space_look_ms: 250,
+            allow_ephemeral: false,
         }
     }
 }

@@ -77,6 +77,10 @@ impl Health {
             (self.shared.log.is_failing(), "the journal takes no writes"),
             (status.is_unreadable(), "the journal cannot be read"),
             (self.shared.log.is_spool_full(), "too much waits for the counters"),
+            (
+                self.shared.log.is_short(),
+                "the disk is nearly full: visits are refused",
+            ),
             (status.is_fenced(), "another gateway took over this data directory"),
             (
                 status.is_evicting(),
@@ -89,6 +93,9 @@ impl Health {
             .map(|(_, text)| text.to_owned())
             .collect();
         obstacles.extend(status.halted());
+        obstacles.extend(status.ephemeral().map(|file_system| {
+            format!("the data directory is on {file_system}, where nothing lasts: see journal.allow_ephemeral")
+        }));
         obstacles
     }
 }

@@ -47,6 +47,11 @@ impl Home {
         self.identity
     }
 
+    /// The directory.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the segments lie.
     pub fn journal_folder(&self) -> PathBuf {
         self.folder.join("journal")
@@ -106,8 +111,8 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
         }
         Err(fs::TryLockError::Error(error)) => return Err(in_folder(error)),
     }
-    file.set_len(0).map_err(in_folder)?;
-    writeln!(file, "{}", std::process::id()).map_err(in_folder)?;
+    // For whoever is refused; a full disk must not stand in the way of a start.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 

@@ -44,6 +44,7 @@ pub struct Log {
     pub(super) wake: Condvar,
     pub(super) sealed: AtomicBool,
     failing: AtomicBool,
+    short: AtomicBool,
     pub(super) synced: watch::Sender<Sequence>,
     pub(super) spool_bytes: AtomicU64,
     writer: Mutex<Writer>,
@@ -109,6 +110,7 @@ impl Log {
             wake: Condvar::new(),
             sealed: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            short: AtomicBool::new(false),
             synced: watch::Sender::new(before),
             spool_bytes: AtomicU64::new(0),
             writer: Mutex::new(writer),
@@ -205,6 +207,22 @@ impl Log {
         self.spool_bytes.load(Ordering::Relaxed) >= self.config.spool_bytes_max
     }
 
+    /// Notes whether the file system has too little room left; visits are refused until it has.
+    pub fn set_short(&self, short: bool) {
+        if self.short.swap(short, Ordering::AcqRel) != short {
+            if short {
+                tracing::error!("the file system is nearly full: visits are refused until there is room");
+            } else {
+                tracing::info!("there is room again");
+            }
+        }
+    }
+
+    /// Whether the file system has too little room left.
+    pub fn is_short(&self) -> bool {
+        self.short.load(Ordering::Acquire)
+    }
+
     /// Whether the last write failed.
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Acquire)
@@ -222,6 +240,8 @@ impl Log {
     fn refuse_if_full(&self) -> Result<(), Refusal> {
         if self.is_spool_full() {
             Err(Refusal::SpoolFull)
+        } else if self.is_short() {
+            Err(Refusal::DiskFull)
         } else {
             Ok(())
         }

@@ -7,7 +7,7 @@
 //! Must not know: what frames mean beyond their fields, HTTP, counters.
 //!
 //! Bounded: bytes waiting for a sync (`pending_bytes_max`), bytes waiting to be counted (`spool_bytes_max`), kept
-//! segments (`keep_bytes`, `keep_ms`).
+//! segments (`keep_bytes`, `keep_ms`), the room that must be left (`free_bytes_min`).
 //!
 //! On failure: a write that fails is cut off again and refused, and the next one is tried afresh. A sync that fails
 //! seals the log for good, since nobody knows what is on disk; the process must end and recover.
@@ -25,6 +25,7 @@ mod recover;
 mod scan;
 mod segment;
 mod segments;
+mod space;
 mod survey;
 mod sync;
 
@@ -41,6 +42,7 @@ pub use reader::Reader;
 pub use recover::Recovery;
 pub use segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use segments::{Segment, Segments};
+pub use space::Space;
 pub use survey::{Survey, survey};
 pub use sync::GroupCommit;
 
@@ -82,6 +84,9 @@ pub enum Refusal {
     /// Too much waits to be counted.
     #[error("too much waits to be counted")]
     SpoolFull,
+    /// The file system has less room left than must be.
+    #[error("the file system is nearly full")]
+    DiskFull,
     /// The disk takes no writes.
     #[error("the disk takes no writes")]
     Failing,

@@ -54,7 +54,7 @@ use self::parts::Parts;
 use crate::clock::{self, Machine};
 use crate::config::Config;
 use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
-use crate::journal::{Home, Journal, JournalError, RealDisk};
+use crate::journal::{Home, Journal, JournalError, RealDisk, Space};
 use crate::metrics::Metrics;
 
 /// Why a pipeline could not be started.
@@ -76,6 +76,7 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     journal: Journal,
     applier: JoinHandle<()>,
+    space: Space,
     /// Held until the end: one gateway a directory.
     home: Home,
 }
@@ -88,12 +89,15 @@ impl Pipeline {
     pub fn start(config: &Config, metrics: Arc<Metrics>) -> Result<Self, PipelineError> {
         let home = Home::open(&config.journal.data_dir)?;
         let identity = home.identity();
+        let space = Space::new(home.folder(), &config.journal);
+        space.make_room().map_err(JournalError::Io)?;
         let ledger = Ledger::open(home.counters_file(), identity.0)?;
         let redis = redis_clients(config, ledger.standing().guard)?;
         let disk = RealDisk::new(&home.journal_folder()).map_err(JournalError::Io)?;
         let parts = Parts::open((config, metrics), ledger, (Arc::new(disk), identity), Arc::new(Machine))?;
         let Parts { shared, core, commits } = parts;
         let journal = commits.start()?;
+        judge(&space, &shared);
         let applier = Applier::new(shared.clone(), core, redis)
             .start()
             .map_err(JournalError::Io)?;
@@ -101,6 +105,7 @@ impl Pipeline {
             shared,
             journal,
             applier,
+            space,
             home,
         })
     }
@@ -108,6 +113,11 @@ impl Pipeline {
     /// The parts that workers and health answers share.
     pub const fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Looks whether there is room on the disk; visits are refused while there is not.
+    pub fn look_for_space(&self) {
+        look_for_space(&self.space, &self.shared);
     }
 
     /// Waits for the first word of Redis, as long as one call may take; at once when the counters are embedded.
@@ -141,6 +151,7 @@ impl Pipeline {
             journal,
             applier,
             home,
+            ..
         } = self;
         journal.stop();
         shared.stop();
@@ -159,4 +170,27 @@ fn redis_clients(config: &Config, guard: [u8; 16]) -> Result<Option<(RedisCounte
     let counters = RedisCounters::new(&address, &config.counters, guard)?;
     let reader = RedisReader::new(&address, &config.counters, guard)?;
     Ok(Some((counters, reader)))
+}
+
+/// Whether the data directory is fit to keep what it is given.
+fn judge(space: &Space, shared: &Shared) {
+    match space.ephemeral() {
+        Ok(Some(file_system)) if !shared.config.journal.allow_ephemeral => {
+            tracing::error!(%file_system, "nothing on the data directory's file system lasts: not ready");
+            shared.status.set_ephemeral(file_system);
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the data directory's file system tells no type"),
+    }
+    look_for_space(space, shared);
+}
+
+fn look_for_space(space: &Space, shared: &Shared) {
+    match space.is_short() {
+        Ok(short) => shared.log.set_short(short),
+        Err(error) => tracing::warn!(%error, "the data directory's file system tells not what is free"),
+    }
+    if let Err(error) = space.keep_reserve() {
+        tracing::warn!(%error, "no reserve could be set aside");
+    }
 }

@@ -88,6 +88,7 @@ impl Shared {
         match refusal {
             Refusal::Overloaded => Reason::Overloaded,
             Refusal::SpoolFull => Reason::SpoolFull,
+            Refusal::DiskFull => Reason::DiskFull,
             Refusal::Failing => Reason::JournalFailing,
             Refusal::DurabilityUnknown => Reason::DurabilityUnknown,
             Refusal::Sealed if self.log.is_sealed() => Reason::JournalFailing,

@@ -1,7 +1,7 @@
 //! What `/readyz` tells: which parts serve, and what stands in the way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::metrics::Metrics;
 
@@ -12,6 +12,7 @@ pub struct Status {
     fenced: AtomicBool,
     evicting: AtomicBool,
     unreadable: AtomicBool,
+    ephemeral: OnceLock<&'static str>,
     halted: Mutex<Option<String>>,
 }
 
@@ -36,6 +37,11 @@ impl Status {
         self.unreadable.load(Ordering::Acquire)
     }
 
+    /// The type of the data directory's file system, if nothing on it lasts and the configuration does not allow that.
+    pub fn ephemeral(&self) -> Option<&'static str> {
+        self.ephemeral.get().copied()
+    }
+
     /// Why nothing is counted until someone mends it.
     pub fn halted(&self) -> Option<String> {
         self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -56,6 +62,10 @@ impl Status {
 
     pub(super) fn set_unreadable(&self, unreadable: bool) {
         self.unreadable.store(unreadable, Ordering::Release);
+    }
+
+    pub(super) fn set_ephemeral(&self, file_system: &'static str) {
+        self.ephemeral.get_or_init(|| file_system);
     }
 
     pub(super) fn set_halted(&self, reason: Option<String>) {
