@@ -46,6 +46,7 @@ fn run(line: &CommandLine) -> anyhow::Result<u8> {
         Verb::CheckConfig => Ok(check_config(&line.sources(), &mut out, &mut err)?),
         Verb::Reference { check, dir } => Ok(write_reference(check, &dir, &mut out, &mut err)?),
         Verb::Serve => with_config(&line.sources(), serve::serve),
+        Verb::Rebuild => with_config(&line.sources(), |loaded| serve::rebuild(&loaded)),
         Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded)),
     }
 }

@@ -55,7 +55,9 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
-    runtime.block_on(pipeline.first_contact());
+    if !runtime.block_on(pipeline.first_contact()) {
+        tracing::warn!("starting without Redis: visits are kept in the journal, totals are unknown until it answers");
+    }
     let public = Edge::start(listeners, &config.edge, metrics, drain.clone(), move |_| {
         let handler = service.handler();
         move |request, client| handler.answer(request, client)
@@ -182,4 +184,14 @@ pub fn verify(loaded: &Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let good = runtime.block_on(footfall::pipeline::verify(&loaded.config, &mut io::stdout()))?;
     Ok(u8::from(!good))
+}
+
+/// Lets the counters in Redis begin anew; returns the exit code.
+///
+/// # Errors
+/// When the directory or Redis cannot be read or written.
+pub fn rebuild(loaded: &Loaded) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let whole = runtime.block_on(footfall::pipeline::rebuild(&loaded.config, &mut io::stdout()))?;
+    Ok(u8::from(!whole))
 }

@@ -136,7 +136,7 @@ fn verify_finds_a_planted_difference() {
 fn help_teaches_the_verbs() {
     let output = Settings::new().run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    for verb in ["serve", "check-config", "reference", "verify"] {
+    for verb in ["serve", "check-config", "reference", "rebuild", "verify"] {
         assert!(
             text_of(&output).contains(verb),
             "{verb} is missing:\n{}",

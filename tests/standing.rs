@@ -237,3 +237,46 @@ fn what_waits_for_redis_counts_against_the_spool_also_after_a_restart() {
         (503, "SPOOL_FULL".into())
     );
 }
+
+#[test]
+fn rebuild_mends_counters_of_gateways_that_run_and_of_a_directory_that_rests() {
+    let mut stage = Backend::Redis.stage();
+    let settings = stage.settings.clone();
+    let mut resting = settings.start();
+    visit(&resting, "GB", 3);
+    resting.stop();
+    let running = settings.elsewhere().start();
+    visit(&running, "CY", 2);
+    until_redis_has(stage.server(), &counts(&[("gb", 3), ("cy", 2)]));
+    stage.server().cli(&["HINCRBY", "ff:{0}:visits", "gb", "-2"]);
+    stage.server().cli(&["HINCRBY", "ff:{0}:visits", "fr", "70"]);
+    let output = settings.run(&["rebuild"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("generation 1") && told.contains("2 gateways have contributed"),
+        "{told}"
+    );
+    until_redis_has(stage.server(), &counts(&[("gb", 3), ("cy", 2)]));
+    assert_eq!(stage.server().cli(&["HGET", "ff:{0}:visits:before-1", "fr"]), "70");
+    visit(&running, "CY", 1);
+    until_redis_has(stage.server(), &counts(&[("gb", 3), ("cy", 3)]));
+    verify(&settings);
+}
+
+#[test]
+fn rebuild_leaves_the_directory_of_a_running_gateway_to_it_and_needs_redis() {
+    let mut stage = Backend::Redis.stage();
+    let gateway = stage.settings.start();
+    visit(&gateway, "GB", 3);
+    until_redis_has(stage.server(), &counts(&[("gb", 3)]));
+    let output = gateway.settings().run(&["rebuild"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("contributes by itself"), "{told}");
+    until_redis_has(stage.server(), &counts(&[("gb", 3)]));
+    let output = Settings::new().run(&["rebuild"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("redis_url is not set"), "{told}");
+}

@@ -45,3 +45,14 @@ Says whether the configuration is good, and what differs from the defaults.
 
 Reads the same sources as the gateway would and changes nothing. Prints each setting that differs from its default \
 with its origin (secrets hidden), or everything that is wrong, and exits with 2.";
+
+/// Before the usage of `rebuild`.
+pub const REBUILD: &str = "\
+Lets the counters in Redis begin anew from what the gateways have counted, for counters that were damaged, edited by \
+hand, or that `verify` finds wrong.
+
+The counters there are renamed to ff:{0}:…:before-<generation>, and kept until you delete them. Gateways that run \
+contribute everything they have counted within a second. So does the data directory of this configuration if no gateway \
+runs on it. A gateway that is away contributes when it runs again; until then the totals lack its part.
+
+Exit codes: 0 as many gateways have contributed as had before, 1 some are away, or Redis cannot be asked.";

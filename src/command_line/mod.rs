@@ -41,6 +41,9 @@ pub enum Verb {
         #[arg(default_value = "docs")]
         dir: PathBuf,
     },
+    /// Let the counters in Redis begin anew from what the gateways have counted.
+    #[command(long_about = help::REBUILD)]
+    Rebuild,
     /// Hold the counters against the journal and the gateway's own contribution.
     Verify,
 }

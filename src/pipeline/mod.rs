@@ -33,6 +33,7 @@ mod group;
 mod intake;
 mod link;
 pub mod parts;
+mod rebuild;
 mod shared;
 mod status;
 mod taking_up;
@@ -44,6 +45,7 @@ use std::thread::JoinHandle;
 
 pub use group::Place;
 pub use intake::{Intake, Receipt};
+pub use rebuild::{RebuildError, rebuild};
 pub use shared::Shared;
 pub use status::Status;
 pub use totals::Totals;
@@ -120,18 +122,13 @@ impl Pipeline {
         look_for_space(&self.space, &self.shared);
     }
 
-    /// Waits for the first word of Redis, as long as one call may take; at once when the counters are embedded.
-    pub async fn first_contact(&self) {
-        let mut applied = self.shared.contacted.subscribe();
+    /// Waits for the first word of Redis, as long as one call may take; at once when the counters are embedded. Says
+    /// whether it came; by then everything that Redis lacked has been sent.
+    pub async fn first_contact(&self) -> bool {
+        let mut contacted = self.shared.contacted.subscribe();
         let patience = clock::ms(self.shared.config.counters.redis_timeout_ms);
-        if tokio::time::timeout(patience, applied.wait_for(|met| *met))
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                "starting without Redis: visits are kept in the journal, totals are unknown until it answers"
-            );
-        }
+        let met = tokio::time::timeout(patience, contacted.wait_for(|met| *met)).await;
+        matches!(met, Ok(Ok(_)))
     }
 
     /// Resolves when a failed sync has sealed the log: the process must end and recover.
