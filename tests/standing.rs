@@ -139,6 +139,35 @@ fn a_clone_beside_its_original_takes_over_the_name_and_the_original_counts_on_un
 }
 
 #[test]
+fn what_a_clone_took_along_before_redis_had_it_counts_once() {
+    let mut stage = Backend::Redis.stage();
+    let settings = stage.settings.clone();
+    let original = settings.start();
+    visit(&original, "GB", 5);
+    until_redis_has(stage.server(), &counts(&[("gb", 5)]));
+    stage.server().pause();
+    visit(&original, "CY", 7);
+    until_true("the visits are in the journal's files", || {
+        original.log().contains("link to Redis is down")
+    });
+    let elsewhere = settings.elsewhere();
+    copy(&settings.data_dir(), &elsewhere.data_dir());
+    visit(&original, "FR", 4);
+    // The clone comes first, since the original waits for Redis without an end.
+    original.signal("STOP");
+    stage.server().resume();
+    let clone = elsewhere.start();
+    visit(&clone, "DE", 2);
+    until_redis_has(stage.server(), &counts(&[("gb", 5), ("cy", 7), ("de", 2)]));
+    original.signal("CONT");
+    let expected = counts(&[("gb", 5), ("cy", 7), ("de", 2), ("fr", 4)]);
+    until_redis_has(stage.server(), &expected);
+    visit(&original, "IT", 1);
+    until_true("the original counts on", || visits_in(stage.server()).of("it") == 1);
+    assert_eq!(visits_in(stage.server()).of("cy"), 7);
+}
+
+#[test]
 fn a_redis_older_than_the_kept_segments_is_filled_anew_by_every_gateway() {
     let mut stage = Backend::Redis.stage();
     let settings = stage.settings.clone().set("FOOTFALL_JOURNAL_KEEP_BYTES", 0);

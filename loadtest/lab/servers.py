@@ -14,6 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 WORK = TARGET / "loadtest"
+EXAMPLES = ("reference", "generator", "journal_maker")
 
 SERVER_CORE = 0
 CLIENT_CORE = 1
@@ -27,16 +28,15 @@ class Failure(Exception):
 
 def build():
     """Builds what is measured, and copies it away: a build beside the run must not swap a binary in the middle."""
-    command = ["cargo", "build", "--release", "--bin", "footfall", "--example", "reference", "--example", "generator"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    examples = [word for name in EXAMPLES for word in ("--example", name)]
+    subprocess.run(["cargo", "build", "--release", "--bin", "footfall", *examples], cwd=ROOT, check=True)
 
 
 def binaries(gateway=None):
     release = TARGET / "release"
     paths = {
         "gateway": pathlib.Path(gateway) if gateway else release / "footfall",
-        "reference": release / "examples" / "reference",
-        "generator": release / "examples" / "generator",
+        **{name: release / "examples" / name for name in EXAMPLES},
     }
     home = WORK / "bin"
     home.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 
 use super::ledger::{LedgerFile, LedgerPage};
-use super::standing::{Fork, Standing};
+use super::standing::{Fork, Inherited, Standing};
 use crate::event::{CounterHash, Deltas, Family, Sequence, SiteId};
 
 /// Marks the file as a ledger (`PRAGMA application_id`): the letters `ffld`.
@@ -21,7 +21,13 @@ const TABLES: &str = "
         cursor   INTEGER NOT NULL CHECK (cursor >= 0),
         guard    BLOB NOT NULL CHECK (length(guard) = 16),
         unmet    INTEGER,
-        held     INTEGER NOT NULL CHECK (held >= 0)
+        held     INTEGER NOT NULL CHECK (held >= 0),
+        writer   BLOB CHECK (length(writer) = 16)
+    ) STRICT;
+    CREATE TABLE inherited (
+        place  INTEGER PRIMARY KEY,
+        writer BLOB NOT NULL CHECK (length(writer) = 16),
+        last   INTEGER NOT NULL CHECK (last >= 0)
     ) STRICT;
     CREATE TABLE forks (
         first INTEGER PRIMARY KEY,
@@ -167,16 +173,21 @@ fn give_birth(file: &mut Connection, identity: [u8; 16]) -> rusqlite::Result<()>
 fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<LedgerPage, Trouble> {
     let mut page = LedgerPage::born(identity);
     let found = file
-        .query_row("SELECT identity, cursor, held, guard, unmet FROM ledger", [], |row| {
-            page.cursor = Sequence(number(row, 1)?);
-            page.held = Sequence(number(row, 2)?);
-            page.standing.guard = row.get(3)?;
-            page.standing.unmet = row
-                .get::<_, Option<i64>>(4)?
-                .map(|_| number(row, 4).map(Sequence))
-                .transpose()?;
-            row.get::<_, [u8; 16]>(0)
-        })
+        .query_row(
+            "SELECT identity, cursor, held, guard, unmet, writer FROM ledger",
+            [],
+            |row| {
+                page.standing.writer = row.get(5)?;
+                page.cursor = Sequence(number(row, 1)?);
+                page.held = Sequence(number(row, 2)?);
+                page.standing.guard = row.get(3)?;
+                page.standing.unmet = row
+                    .get::<_, Option<i64>>(4)?
+                    .map(|_| number(row, 4).map(Sequence))
+                    .transpose()?;
+                row.get::<_, [u8; 16]>(0)
+            },
+        )
         .optional()?;
     let found = found.ok_or_else(|| damaged(path, "it has no cursor"))?;
     if found != identity {
@@ -187,6 +198,7 @@ fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<LedgerP
         }));
     }
     page.standing.forks = forks(file)?;
+    page.standing.inherited = inherited(file)?;
     (page.totals, page.standing.base) = totals(path, file)?;
     Ok(page)
 }
@@ -200,6 +212,17 @@ fn forks(file: &Connection) -> rusqlite::Result<Vec<Fork>> {
         })
     };
     select.query_map([], fork)?.collect()
+}
+
+fn inherited(file: &Connection) -> rusqlite::Result<Vec<Inherited>> {
+    let mut select = file.prepare("SELECT writer, last FROM inherited ORDER BY place")?;
+    let part = |row: &Row<'_>| {
+        Ok(Inherited {
+            writer: row.get(0)?,
+            last: Sequence(number(row, 1)?),
+        })
+    };
+    select.query_map([], part)?.collect()
 }
 
 type Totals = Vec<(CounterHash, Box<str>, u64)>;
@@ -248,13 +271,18 @@ fn upsert(transaction: &Transaction<'_>, page: &LedgerPage) -> rusqlite::Result<
 fn stand(transaction: &Transaction<'_>, standing: &Standing) -> rusqlite::Result<()> {
     let unmet = standing.unmet.map(|unmet| signed(unmet.0)).transpose()?;
     transaction.execute(
-        "UPDATE ledger SET guard = ?1, unmet = ?2",
-        params![&standing.guard[..], unmet],
+        "UPDATE ledger SET guard = ?1, unmet = ?2, writer = ?3",
+        params![&standing.guard[..], unmet, standing.writer],
     )?;
     transaction.execute("DELETE FROM forks", [])?;
     for fork in &standing.forks {
         let (first, last) = (signed(fork.first.0)?, signed(fork.last.0)?);
         transaction.execute("INSERT INTO forks (first, last) VALUES (?1, ?2)", [first, last])?;
+    }
+    transaction.execute("DELETE FROM inherited", [])?;
+    for part in &standing.inherited {
+        let values = params![&part.writer[..], signed(part.last.0)?];
+        transaction.execute("INSERT INTO inherited (writer, last) VALUES (?1, ?2)", values)?;
     }
     transaction.execute("UPDATE counters SET base = 0", [])?;
     let mut set_base = transaction.prepare(SET_BASE)?;

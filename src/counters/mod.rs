@@ -33,7 +33,7 @@ pub use self::ledger::{Ledger, LedgerFile, LedgerPage};
 pub use self::ledger_file::LedgerError;
 pub use self::redis::{RedisAddress, RedisCounters, RedisReader, RedisServer};
 pub use self::remote::Remote;
-pub use self::standing::{Fork, Standing};
+pub use self::standing::{Fork, Inherited, Standing};
 
 /// Totals stay below this (2^53), where Redis' scripts still count exactly.
 pub const TOTAL_LIMIT: u64 = 1 << 53;
@@ -72,13 +72,15 @@ pub enum Verdict {
 }
 
 /// What a process is told whose identity another one has claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     /// The sequence that its commits had come to when it was ousted; `None` if there was none. Tells the fate of a
     /// commit that had no reply.
     pub held: Option<Sequence>,
     /// Whether it was this process that the last claim ousted; if not, `held` says nothing about it.
     pub ours: bool,
+    /// What the journal of the process that claimed has of earlier ones.
+    pub inherited: Vec<Inherited>,
 }
 
 /// New totals of the fields that a commit touched.

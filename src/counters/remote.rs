@@ -1,6 +1,6 @@
 //! What a gateway asks of counters that it shares with others.
 
-use super::{Commit, CountersError, Fields, RedisCounters, RedisReader, RedisServer, Verdict};
+use super::{Commit, CountersError, Fields, Inherited, RedisCounters, RedisReader, RedisServer, Verdict};
 use crate::event::{CounterHash, Deltas, Sequence};
 
 /// Shared counters, as one gateway sees them: what it writes under its guard, and what it reads.
@@ -10,7 +10,7 @@ pub trait Remote {
     ///
     /// # Errors
     /// Those of [`RedisCounters::connect`].
-    async fn connect(&mut self) -> Result<Option<Sequence>, CountersError>;
+    async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError>;
     /// Applies the next commit; see [`RedisCounters::commit`].
     ///
     /// # Errors
@@ -31,8 +31,8 @@ pub trait Remote {
     /// # Errors
     /// Those of [`RedisCounters::rename`].
     fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError>;
-    /// A name that nobody else has; see [`RedisCounters::successor`].
-    fn successor(&self) -> [u8; 16];
+    /// The nonce of this process; see [`RedisCounters::writer`].
+    fn writer(&self) -> [u8; 16];
     /// Which generation of counters there is; see [`RedisReader::generation`].
     ///
     /// # Errors
@@ -52,8 +52,8 @@ pub trait Remote {
 
 /// Redis has a connection for commits and others for reads.
 impl Remote for (RedisCounters, RedisReader) {
-    async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
-        self.0.connect().await
+    async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError> {
+        self.0.connect(inherited).await
     }
 
     async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError> {
@@ -74,8 +74,8 @@ impl Remote for (RedisCounters, RedisReader) {
         Ok(())
     }
 
-    fn successor(&self) -> [u8; 16] {
-        self.0.successor()
+    fn writer(&self) -> [u8; 16] {
+        self.0.writer()
     }
 
     async fn generation(&self) -> Result<u64, CountersError> {

@@ -7,6 +7,9 @@
 
 use crate::event::{Deltas, Sequence};
 
+/// Starts that a directory remembers; a clone whose copy is older than these is a stranger to its original.
+const INHERITED_MAX: usize = 16;
+
 /// How a data directory stands with Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -19,6 +22,19 @@ pub struct Standing {
     pub forks: Vec<Fork>,
     /// What of the totals Redis holds under former names.
     pub base: Deltas,
+    /// The nonce under which the process that writes the journal claims its name; `None` if it knows no Redis.
+    pub writer: Option<[u8; 16]>,
+    /// What the journal has of earlier processes, oldest first.
+    pub inherited: Vec<Inherited>,
+}
+
+/// A part of a journal that an earlier process wrote, here or in the directory that this is a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inherited {
+    /// Its nonce.
+    pub writer: [u8; 16],
+    /// The last frame that is its own, or from before it.
+    pub last: Sequence,
 }
 
 /// A timeline that a restored directory has left.
@@ -38,7 +54,37 @@ impl Standing {
             unmet: None,
             forks: Vec::new(),
             base: Deltas::default(),
+            writer: None,
+            inherited: Vec::new(),
         }
+    }
+
+    /// A process begins to write, after the frame `head`.
+    pub fn begin(&mut self, writer: Option<[u8; 16]>, head: Sequence) {
+        // From here on Redis can hold nothing of ours until it is met.
+        self.unmet.get_or_insert(head.next());
+        if let Some(before) = std::mem::replace(&mut self.writer, writer) {
+            self.inherited.push(Inherited {
+                writer: before,
+                last: head,
+            });
+        }
+        let surplus = self.inherited.len().saturating_sub(INHERITED_MAX);
+        self.inherited.drain(..surplus);
+    }
+
+    /// Up to which frame a journal that inherited so much is the same as this one.
+    pub fn in_common(&self, inherited: &[Inherited]) -> Sequence {
+        let own = self.writer.map(|writer| Inherited {
+            writer,
+            last: Sequence(u64::MAX),
+        });
+        let own = self.inherited.iter().copied().chain(own);
+        let common = own.filter_map(|ours| {
+            let theirs = inherited.iter().find(|theirs| theirs.writer == ours.writer)?;
+            Some(theirs.last.min(ours.last))
+        });
+        common.max().unwrap_or_default()
     }
 
     /// Up to which frame of this journal a Redis has everything that says it holds `held`: `held` itself, or, if that
@@ -65,11 +111,13 @@ impl Standing {
         foreign
     }
 
-    /// Goes on under a new name, under which Redis has nothing yet; `held` is what it has under the former ones.
-    pub fn rename(&mut self, guard: [u8; 16], held: Deltas) {
+    /// Goes on under a new name, under which Redis has nothing yet; `elsewhere` is what counts under former ones.
+    pub fn rename(&mut self, guard: [u8; 16], writer: [u8; 16], elsewhere: Deltas) {
         self.guard = guard;
-        self.base = held;
+        self.writer = Some(writer);
+        self.base = elsewhere;
         self.forks.clear();
+        self.inherited.clear();
     }
 }
 
@@ -109,7 +157,33 @@ mod tests {
     fn a_new_name_begins_without_a_past() {
         let mut standing = standing(11);
         standing.meet(Sequence(25));
-        standing.rename([2; 16], Deltas::default());
+        standing.rename([2; 16], [3; 16], Deltas::default());
         assert_eq!(standing.place(Sequence(20)), Sequence(20));
+    }
+
+    #[test]
+    fn a_copy_has_in_common_what_was_written_before_it_was_made() {
+        let mut original = Standing::born([1; 16]);
+        original.begin(Some([7; 16]), Sequence(0));
+        let mut copy = original.clone();
+        copy.begin(Some([8; 16]), Sequence(20));
+        assert_eq!(original.in_common(&copy.inherited), Sequence(20));
+        // The copy goes on without Redis, is started again; the original as well.
+        copy.begin(None, Sequence(30));
+        copy.begin(Some([9; 16]), Sequence(40));
+        assert_eq!(original.in_common(&copy.inherited), Sequence(20));
+        original.begin(Some([10; 16]), Sequence(25));
+        assert_eq!(original.in_common(&copy.inherited), Sequence(20));
+        assert_eq!(Standing::born([2; 16]).in_common(&copy.inherited), Sequence::ZERO);
+    }
+
+    #[test]
+    fn only_the_last_starts_are_remembered() {
+        let mut standing = Standing::born([1; 16]);
+        for start in 0..40 {
+            standing.begin(Some([start; 16]), Sequence(u64::from(start)));
+        }
+        assert_eq!(standing.inherited.len(), INHERITED_MAX);
+        assert_eq!(standing.inherited.last().map(|last| last.last), Some(Sequence(39)));
     }
 }

@@ -176,7 +176,14 @@ impl Core {
     /// # Errors
     /// When the frames it lacks are gone or cannot be read.
     pub fn refold(&self, held: Sequence) -> Result<Batch, RefoldError> {
-        let held = self.ledger.standing().place(held);
+        self.fold_after(self.ledger.standing().place(held))
+    }
+
+    /// Folds the log anew after a frame.
+    ///
+    /// # Errors
+    /// When frames after it are gone or cannot be read.
+    pub fn fold_after(&self, held: Sequence) -> Result<Batch, RefoldError> {
         let oldest = self
             .segments
             .list()

@@ -87,7 +87,7 @@ impl<R: Remote> Link<R> {
         tracing::warn!(%interruption, "the link to Redis is down; visits are kept in the journal");
         match interruption {
             Interruption::Redis(CountersError::Unavailable(_)) => {}
-            Interruption::Redis(CountersError::Fenced(fence)) => return self.go_on_renamed(fence),
+            Interruption::Redis(CountersError::Fenced(fence)) => return self.go_on_renamed(&fence),
             Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
             Interruption::TakeUp(TakeUpError::Refold(RefoldError::TooOld { .. }))
             | Interruption::Bad(BadReason {
@@ -101,11 +101,16 @@ impl<R: Remote> Link<R> {
 
     /// Another process has claimed this gateway's name. Whatever it counts there, what this one has kept and Redis has
     /// not got is counted under a new name.
-    fn go_on_renamed(&mut self, fence: Fence) -> bool {
-        let guard = self.redis.successor();
-        let renamed = ousted(&mut self.core.borrow_mut(), &self.shared, fence, guard)
+    fn go_on_renamed(&mut self, fence: &Fence) -> bool {
+        let guard = self.redis.writer();
+        let renamed = self
+            .redis
+            .rename(guard)
             .map_err(|error| error.to_string())
-            .and_then(|()| self.redis.rename(guard).map_err(|error| error.to_string()));
+            .and_then(|()| {
+                let names = [guard, self.redis.writer()];
+                ousted(&mut self.core.borrow_mut(), &self.shared, fence, names).map_err(|error| error.to_string())
+            });
         if let Err(error) = &renamed {
             tracing::error!(%error, "no new name could be taken: visits are refused, and those kept wait in the journal");
             self.shared.status.set_fenced();
@@ -141,7 +146,8 @@ impl<R: Remote> Link<R> {
     /// Why it does not come to a spell of service.
     pub async fn meet(&mut self) -> Result<(), Interruption> {
         self.generation = self.redis.generation().await?;
-        let held = self.redis.connect().await?;
+        let inherited = self.core.borrow().ledger.standing().inherited.clone();
+        let held = self.redis.connect(&inherited).await?;
         self.take_up(held)?;
         // Only a batch that Redis takes shows that counting goes on.
         self.send().await?;

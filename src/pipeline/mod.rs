@@ -55,7 +55,7 @@ use self::applier::Applier;
 use self::parts::Parts;
 use crate::clock::{self, Machine};
 use crate::config::Config;
-use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader};
+use crate::counters::{CountersError, Ledger, LedgerError, RedisAddress, RedisCounters, RedisReader, Remote};
 use crate::journal::{Home, Journal, JournalError, RealDisk, Space};
 use crate::metrics::Metrics;
 
@@ -96,7 +96,12 @@ impl Pipeline {
         let ledger = Ledger::open(home.counters_file(), identity.0)?;
         let redis = redis_clients(config, ledger.standing().guard)?;
         let disk = RealDisk::new(&home.journal_folder()).map_err(JournalError::Io)?;
-        let parts = Parts::open((config, metrics), ledger, (Arc::new(disk), identity), Arc::new(Machine))?;
+        let parts = Parts::open(
+            (config, metrics),
+            (ledger, redis.as_ref().map(Remote::writer)),
+            (Arc::new(disk), identity),
+            Arc::new(Machine),
+        )?;
         let Parts { shared, core, commits } = parts;
         let journal = commits.start()?;
         judge(&space, &shared);

@@ -33,13 +33,13 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Recovers the journal on a disk, brings the counters up to date, and begins a segment.
+    /// Recovers the journal on a disk, which the process `writer` goes on with (its nonce with Redis), brings the counters up to date, and begins a segment.
     ///
     /// # Errors
     /// When the disk cannot be read or written.
     pub fn open(
         (config, metrics): (&Config, Arc<Metrics>),
-        ledger: Ledger,
+        (ledger, writer): (Ledger, Option<[u8; 16]>),
         (disk, identity): (Arc<dyn Disk>, Identity),
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PipelineError> {
@@ -49,9 +49,8 @@ impl Parts {
         let frames = core.replay(head).map_err(JournalError::Io)?;
         tracing::info!(%head, replayed = frames, "the journal is recovered");
         let boot = head.next();
-        // From here on Redis can hold nothing of ours until it is met; see `Standing`.
         let mut standing = core.ledger.standing().clone();
-        standing.unmet.get_or_insert(boot);
+        standing.begin(writer, head);
         core.ledger.stand(standing)?;
         let commits = recovered.begin(boot, config.journal.clone(), metrics.clone(), clock)?;
         let shared = Arc::new(Shared::new(config.clone(), metrics, commits.log().clone()));

@@ -41,12 +41,18 @@ pub fn take_up(core: &mut Core, shared: &Shared, held: Option<Sequence>) -> Resu
     Ok(())
 }
 
-/// Another process has claimed our name, and `fence` tells what became of the batch that was on its way. What Redis
-/// lacks belongs to the new name from now on; what it has stays with the former.
+/// Another process has claimed our name, and `fence` tells what became of the batch that was on its way, and what of
+/// our journal the other has. What neither Redis nor the other has belongs to the name `guard` from now on, the rest
+/// stays with the former.
 ///
 /// # Errors
 /// When the fate of that batch cannot be told, or the ledger takes no writes; then nothing has changed.
-pub fn ousted(core: &mut Core, shared: &Shared, fence: Fence, guard: [u8; 16]) -> Result<(), TakeUpError> {
+pub fn ousted(
+    core: &mut Core,
+    shared: &Shared,
+    fence: &Fence,
+    [guard, writer]: [[u8; 16]; 2],
+) -> Result<(), TakeUpError> {
     let backlog = core.backlog.as_mut().ok_or(TakeUpError::Ousted)?;
     if let Some(sent) = backlog.sent_to() {
         if !fence.ours {
@@ -58,9 +64,14 @@ pub fn ousted(core: &mut Core, shared: &Shared, fence: Fence, guard: [u8; 16]) -
             backlog.take_back();
         }
     }
-    let lacking = backlog.lacks().clone();
     let mut standing = core.ledger.standing().clone();
-    standing.rename(guard, core.ledger.whole().less(&lacking));
+    let (held, theirs) = (standing.place(backlog.held()), standing.in_common(&fence.inherited));
+    let own = if theirs > held {
+        core.fold_after(theirs)?.deltas
+    } else {
+        backlog.lacks().clone()
+    };
+    standing.rename(guard, writer, core.ledger.whole().less(&own));
     core.ledger.stand(standing)?;
     let everything = core.whole();
     core.place(Sequence::ZERO, everything, shared);

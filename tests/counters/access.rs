@@ -15,9 +15,9 @@ const TLS_URL: &str = "FOOTFALL_TEST_TLS_URL";
 
 async fn counts_and_reads(url: &str) {
     let mut counters = counters_at(url, IDENTITY);
-    assert_eq!(counters.connect().await, Ok(None));
+    assert_eq!(counters.connect(&[]).await, Ok(None));
     visit(&mut counters, 1).await;
-    assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+    assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
     let address = RedisAddress::parse(&Secret::new(url)).unwrap();
     let reader = RedisReader::new(&address, &config(), IDENTITY).unwrap();
     reader.ping().await.unwrap();
@@ -49,11 +49,11 @@ async fn a_user_of_an_access_list_with_the_documented_rights_suffices_in_a_datab
 #[tokio::test]
 async fn a_password_is_asked_for_and_never_shown() {
     let server = RedisServer::start_with(Engine::Redis, &["--requirepass", "geheim"]);
-    let text = unavailable(counters_at(&server.url(), IDENTITY).connect().await);
+    let text = unavailable(counters_at(&server.url(), IDENTITY).connect(&[]).await);
     assert!(text.contains("NoAuth") || text.contains("NOAUTH"), "{text}");
     let wrong = format!("redis://:falsch@127.0.0.1:{}", server.port());
     let mut counters = counters_at(&wrong, IDENTITY);
-    let text = unavailable(counters.connect().await);
+    let text = unavailable(counters.connect(&[]).await);
     assert!(!text.contains("falsch"), "{text}");
     assert!(!format!("{counters:?}").contains("falsch"));
     counts_and_reads(&format!("redis://:geheim@127.0.0.1:{}", server.port())).await;
@@ -126,7 +126,7 @@ async fn tls_is_spoken_with_a_server_whose_authority_is_trusted_and_with_no_othe
     let server = RedisServer::start_with(Engine::Redis, &[&ports[..], &names].concat());
     let url = format!("rediss://127.0.0.1:{}", server.port());
 
-    let text = unavailable(counters_at(&url, IDENTITY).connect().await);
+    let text = unavailable(counters_at(&url, IDENTITY).connect(&[]).await);
     assert!(text.contains("certificate"), "{text}");
 
     let name = "access::tls_is_spoken_with_a_server_whose_authority_is_trusted_and_with_no_other";

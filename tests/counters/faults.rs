@@ -28,7 +28,7 @@ async fn a_killed_connection_is_replaced_and_the_cursor_tells_where_to_go_on() {
             unavailable(counters.commit(commit(1, 2, &gb(1))).await),
             "not connected"
         );
-        assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+        assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
         visit(&mut counters, 2).await;
         assert_eq!(visits(&server), "2");
     }
@@ -43,7 +43,7 @@ async fn a_commit_that_timed_out_counts_once_whether_or_not_redis_got_to_it() {
             ..config()
         };
         let mut counters = RedisCounters::new(&address(&server.url()), &impatient, IDENTITY).unwrap();
-        counters.connect().await.unwrap();
+        counters.connect(&[]).await.unwrap();
         let mut sequence = 0;
         for _ in 0..6 {
             visit(&mut counters, sequence + 1).await;
@@ -51,11 +51,11 @@ async fn a_commit_that_timed_out_counts_once_whether_or_not_redis_got_to_it() {
             server.pause();
             unavailable(counters.commit(commit(sequence - 1, sequence, &gb(1))).await);
             assert!(!counters.is_connected(), "a timed-out connection is never used again");
-            unavailable(counters.connect().await);
+            unavailable(counters.connect(&[]).await);
             server.resume();
             // The cursor decides: the commit waited in Redis' socket all the time and may run even now.
             until("Redis answers", || server.cli(&["PING"]) == "PONG");
-            let cursor = counters.connect().await.unwrap().unwrap();
+            let cursor = counters.connect(&[]).await.unwrap().unwrap();
             if cursor < Sequence(sequence) {
                 assert_eq!(cursor, Sequence(sequence - 1));
                 visit(&mut counters, sequence).await;
@@ -79,7 +79,7 @@ async fn a_caller_that_gives_up_half_way_leaves_no_connection_behind() {
     }
     assert!(!counters.is_connected());
     server.resume();
-    let cursor = counters.connect().await.unwrap().unwrap();
+    let cursor = counters.connect(&[]).await.unwrap().unwrap();
     assert!([1, 2].contains(&cursor.0));
 }
 
@@ -92,9 +92,9 @@ async fn a_killed_redis_is_caught_up_from_its_own_cursor() {
     }
     server.kill();
     unavailable(counters.commit(commit(50, 51, &gb(1))).await);
-    unavailable(counters.connect().await);
+    unavailable(counters.connect(&[]).await);
     server.start_again();
-    let Sequence(cursor) = counters.connect().await.unwrap().unwrap_or_default();
+    let Sequence(cursor) = counters.connect(&[]).await.unwrap().unwrap_or_default();
     for to in cursor + 1..=60 {
         visit(&mut counters, to).await;
     }
@@ -140,14 +140,14 @@ async fn a_redis_restored_from_an_old_snapshot_is_a_gap_and_is_refolded_from_the
         server.start_again();
         let mut counters = counters_at(&server.url(), IDENTITY);
         for to in 4..=8 {
-            assert_eq!(counters.connect().await, Ok(Some(Sequence(to - 1))));
+            assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(to - 1))));
             visit(&mut counters, to).await;
         }
         server.stop();
         fs::remove_dir_all(&file).unwrap();
         copy(snapshot.path(), &file);
         server.start_again();
-        assert_eq!(counters.connect().await, Ok(Some(Sequence(3))), "{engine:?}");
+        assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(3))), "{engine:?}");
         let verdict = counters.commit(commit(8, 9, &gb(1))).await.unwrap();
         assert_eq!(verdict, Verdict::Gap(Sequence(3)));
         for to in 4..=9 {
@@ -175,7 +175,7 @@ async fn an_emptied_redis_is_lost_and_filled_again_from_the_whole_contribution()
         let verdict = counters.contribute(Sequence(6), &gb(6)).await.unwrap();
         assert_eq!(verdict, Verdict::Duplicate(Sequence(6)));
         // The other gateway learns of it by a new connection, as after a restart of Redis.
-        assert_eq!(other.connect().await, Ok(None));
+        assert_eq!(other.connect(&[]).await, Ok(None));
         assert_eq!(other.commit(commit(5, 6, &gb(1))).await, Ok(Verdict::Lost));
         let verdict = other.contribute(Sequence(5), &gb(5)).await.unwrap();
         assert!(matches!(verdict, Verdict::Applied(_)), "{verdict:?}");
@@ -193,7 +193,7 @@ async fn a_redis_emptied_before_the_first_commit_is_simply_claimed_again() {
     let mut counters = connected(&server, IDENTITY).await;
     server.cli(&["FLUSHALL"]);
     unavailable(counters.commit(commit(0, 1, &gb(1))).await);
-    assert_eq!(counters.connect().await, Ok(None));
+    assert_eq!(counters.connect(&[]).await, Ok(None));
     visit(&mut counters, 1).await;
 }
 
@@ -242,15 +242,15 @@ async fn a_full_or_read_only_redis_is_unavailable_and_nothing_is_half_written() 
             server.cli(&ill);
             let text = unavailable(counters.commit(commit(1, 3, &many)).await).to_uppercase();
             assert!(text.contains(said), "{engine:?}: {text}");
-            unavailable(counters.connect().await);
+            unavailable(counters.connect(&[]).await);
             server.cli(&well);
             assert_eq!(everything(&server), before);
-            assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+            assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
         }
         server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
         unavailable(counters.commit(commit(1, 3, &many)).await);
         server.cli(&["REPLICAOF", "NO", "ONE"]);
-        assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+        assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
         let verdict = counters.commit(commit(1, 3, &many)).await.unwrap();
         assert!(matches!(verdict, Verdict::Applied(_)));
         assert_eq!(visits(&server), "2");
@@ -261,6 +261,6 @@ async fn a_full_or_read_only_redis_is_unavailable_and_nothing_is_half_written() 
 async fn nobody_at_the_address_is_unavailable() {
     let mut server = RedisServer::start(Engine::Redis);
     server.stop();
-    let text = unavailable(counters_at(&server.url(), IDENTITY).connect().await);
+    let text = unavailable(counters_at(&server.url(), IDENTITY).connect(&[]).await);
     assert!(text.contains(&server.port().to_string()), "{text}");
 }

@@ -1,6 +1,6 @@
 //! What the guard in Redis keeps out: other claims, old commits, counters that are not numbers.
 
-use footfall::counters::{BadReason, CountersError, Fault, Fence, Verdict};
+use footfall::counters::{BadReason, CountersError, Fault, Fence, Inherited, Verdict};
 use footfall::event::{Deltas, Sequence};
 
 use crate::server::{Engine, RedisServer};
@@ -24,6 +24,7 @@ fn ousted_at(sequence: u64) -> Fence {
     Fence {
         held: Some(Sequence(sequence)),
         ours: true,
+        inherited: Vec::new(),
     }
 }
 
@@ -44,10 +45,13 @@ async fn the_second_claim_of_an_identity_fences_the_first_for_good() {
         let mut first = connected(&server, IDENTITY).await;
         visit(&mut first, 1).await;
         let mut second = counters_at(&server.url(), IDENTITY);
-        assert_eq!(second.connect().await, Ok(Some(Sequence(1))));
+        assert_eq!(second.connect(&[]).await, Ok(Some(Sequence(1))));
         let fence = ousted_at(1);
-        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Fenced(fence)));
-        assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
+        assert_eq!(
+            first.commit(commit(1, 2, &gb(1))).await,
+            Ok(Verdict::Fenced(fence.clone()))
+        );
+        assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence.clone())));
         let refused = first.commit(commit(1, 2, &gb(1))).await;
         assert_eq!(refused, Err(CountersError::Fenced(fence)));
         visit(&mut second, 2).await;
@@ -61,8 +65,12 @@ async fn a_gateway_that_lost_its_connection_meanwhile_is_fenced_when_it_comes_ba
     let mut first = connected(&server, IDENTITY).await;
     let mut second = connected(&server, IDENTITY).await;
     visit(&mut second, 1).await;
-    let fence = Fence { held: None, ours: true };
-    assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
+    let fence = Fence {
+        held: None,
+        ours: true,
+        inherited: Vec::new(),
+    };
+    assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence)));
     visit(&mut second, 2).await;
 }
 
@@ -72,21 +80,41 @@ async fn who_is_ousted_learns_how_far_it_had_come_and_who_was_ousted_before_lear
     let mut first = connected(&server, IDENTITY).await;
     visit(&mut first, 1).await;
     // Connecting again is no ousting.
-    first.connect().await.unwrap();
+    first.connect(&[]).await.unwrap();
     visit(&mut first, 2).await;
     let mut second = counters_at(&server.url(), IDENTITY);
-    second.connect().await.unwrap();
+    second.connect(&[]).await.unwrap();
     for sequence in 3..6 {
         visit(&mut second, sequence).await;
     }
     let mut third = counters_at(&server.url(), IDENTITY);
-    third.connect().await.unwrap();
-    assert_eq!(second.connect().await, Err(CountersError::Fenced(ousted_at(5))));
+    third.connect(&[]).await.unwrap();
+    assert_eq!(second.connect(&[]).await, Err(CountersError::Fenced(ousted_at(5))));
     let fence = Fence {
         ours: false,
         ..ousted_at(5)
     };
-    assert_eq!(first.connect().await, Err(CountersError::Fenced(fence)));
+    assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence)));
+}
+
+#[tokio::test]
+async fn who_is_ousted_learns_what_the_claimant_has_of_its_journal() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut first = connected(&server, IDENTITY).await;
+    let inherited: Vec<_> = [(first.writer(), 7), ([0; 16], 20)]
+        .map(|(writer, last)| Inherited {
+            writer,
+            last: Sequence(last),
+        })
+        .into();
+    let mut second = counters_at(&server.url(), IDENTITY);
+    second.connect(&inherited).await.unwrap();
+    let fence = Fence {
+        held: None,
+        ours: true,
+        inherited,
+    };
+    assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence)));
 }
 
 #[tokio::test]
@@ -95,12 +123,12 @@ async fn under_a_new_name_an_ousted_gateway_counts_on() {
     let mut first = connected(&server, IDENTITY).await;
     visit(&mut first, 1).await;
     let mut second = counters_at(&server.url(), IDENTITY);
-    second.connect().await.unwrap();
-    first.connect().await.unwrap_err();
-    let name = first.successor();
+    second.connect(&[]).await.unwrap();
+    first.connect(&[]).await.unwrap_err();
+    let name = first.writer();
     first.rename(name).unwrap();
-    assert_eq!(first.connect().await, Ok(None));
-    assert_ne!(first.successor(), name, "a second fence needs another name");
+    assert_eq!(first.connect(&[]).await, Ok(None));
+    assert_ne!(first.writer(), name, "a second fence needs another name");
     visit(&mut first, 1).await;
     visit(&mut second, 2).await;
     assert_eq!(server.cli(&["HGET", "ff:{0}:visits", "gb"]), "3");
@@ -148,7 +176,7 @@ async fn a_late_commit_of_an_earlier_claim_of_ours_is_not_applied() {
     let mut counters = connected(&server, IDENTITY).await;
     visit(&mut counters, 1).await;
     let nonce = server.cli(&["HGET", "ff:{0}:guard", &format!("{ID}:nonce")]);
-    counters.connect().await.unwrap();
+    counters.connect(&[]).await.unwrap();
     let before = everything(&server);
     assert!(before.contains(&format!("{ID}:epoch 2")), "{before}");
     // What the first connection would send now: the same nonce, the epoch before.
@@ -168,7 +196,7 @@ async fn a_claim_of_ours_whose_reply_was_lost_does_not_fence_us() {
     // As if a claim had run whose reply never came: our nonce, an epoch we know nothing of.
     server.cli(&["HINCRBY", "ff:{0}:guard", &format!("{ID}:epoch"), "1"]);
     unavailable(counters.commit(commit(1, 2, &gb(1))).await);
-    assert_eq!(counters.connect().await, Ok(Some(Sequence(1))));
+    assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
     visit(&mut counters, 2).await;
 }
 
@@ -224,7 +252,7 @@ async fn keys_of_another_format_or_number_of_partitions_are_refused() {
     for (field, value) in [("partitions", "256"), ("format", "2")] {
         server.cli(&["HSET", "ff:meta", field, value]);
         let before = everything(&server);
-        let Err(CountersError::Unsuitable(text)) = counters_at(&server.url(), IDENTITY).connect().await else {
+        let Err(CountersError::Unsuitable(text)) = counters_at(&server.url(), IDENTITY).connect(&[]).await else {
             panic!("{field}");
         };
         assert!(text.contains(field) && text.contains(value), "{text}");

@@ -68,7 +68,7 @@ fn counters_at(url: &str, identity: [u8; 16]) -> RedisCounters {
 
 async fn connected(server: &RedisServer, identity: [u8; 16]) -> RedisCounters {
     let mut counters = counters_at(&server.url(), identity);
-    counters.connect().await.unwrap();
+    counters.connect(&[]).await.unwrap();
     counters
 }
 

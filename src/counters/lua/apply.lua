@@ -13,7 +13,8 @@
 --          DUP cursor          applied before
 --          GAP cursor          does not start where the gateway's commits ended
 --          LOST                this Redis has nothing of this gateway
---          FENCED ousted at    another process has claimed the identity; see claim.lua
+--          FENCED ousted at inherited
+--                              another process has claimed the identity; see claim.lua
 --          STALE               the claim is not the one this Redis knows; claim again
 --          BAD key field fault cannot be applied; the fault is 'limit', 'number', 'type' or 'orphan'
 
@@ -57,7 +58,7 @@ local function guarded()
   return false
 end
 
-local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at')
+local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at', id .. ':inherited')
 if held.err then
   return refusal(guard, held)
 end
@@ -68,7 +69,7 @@ end
 local stored = held[2] and tonumber(held[2]) or 0
 if held[3] ~= nonce then
   if stored >= epoch then
-    return {'FENCED', held[4], held[5]}
+    return {'FENCED', held[4], held[5], held[6]}
   end
   return {'STALE'}
 end

@@ -3,28 +3,30 @@
 -- nonce are applied, so that neither a cloned data directory nor a late commit of our own old connection counts.
 --
 -- KEYS[1]  the guard
--- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked)
+-- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked), and what its journal
+--          inherited of earlier processes, for them to read: nonces, each with a sequence
 --
 -- Replies  OK epoch sequence   the sequence is nil if this Redis has none of this gateway
---          FENCED ousted at    another process has claimed since: the nonce of the process that it ousted, and the
---                              sequence at that moment (nil if there was none)
+--          FENCED ousted at inherited
+--                              another process has claimed since: the nonce of the process that it ousted, the
+--                              sequence at that moment (nil if there was none), and what it inherited
 
 local guard, id = KEYS[1], ARGV[1]
 local nonce, ours = ARGV[2], tonumber(ARGV[3])
 
-local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at')
+local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at', id .. ':inherited')
 local stored = held[2] and tonumber(held[2]) or 0
 
 -- Epochs only grow. A smaller one than ours is that of a Redis that lost its data or went back in time, and its
 -- nonce is that of a claim before ours: not a rival's. Our own nonce with another epoch is a claim of ours whose
 -- reply was lost.
 if ours > 0 and stored >= ours and held[3] ~= nonce then
-  return {'FENCED', held[4], held[5]}
+  return {'FENCED', held[4], held[5], held[6]}
 end
 
 -- So that whoever is ousted learns how far its commits have come, also the one it had no reply to.
 if held[3] and held[3] ~= nonce then
-  redis.call('HSET', guard, id .. ':ousted', held[3])
+  redis.call('HSET', guard, id .. ':ousted', held[3], id .. ':inherited', ARGV[4])
   if held[1] then
     redis.call('HSET', guard, id .. ':at', held[1])
   else

@@ -3,8 +3,9 @@
 //! Keys, all of one partition, `{0}`:
 //! - `ff:meta`: a hash with `format` and `partitions`, written at birth; another value is refused.
 //! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
-//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:ousted` and `<id>:at` (the nonce
-//!   of the process that the last claim ousted, and the sequence then); and `:generation`.
+//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:ousted`, `<id>:at` and
+//!   `<id>:inherited` (the nonce of the process that the last claim ousted, the sequence then, and what the journal of
+//!   the claimant has of earlier processes); and `:generation`.
 //! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
 //!   and so on of any other. `…:before-<generation>` is what such a hash was before that generation began.
 //!
@@ -27,7 +28,7 @@ pub use self::address::RedisAddress;
 pub use self::reader::{RedisReader, RedisServer};
 
 use self::script::{Claimed, Kind, Scripts, Stamp};
-use super::{Commit, CountersError, Fence, Verdict};
+use super::{Commit, CountersError, Fence, Inherited, Verdict};
 use crate::config::CountersConfig;
 use crate::event::{Deltas, Sequence};
 
@@ -45,6 +46,8 @@ pub struct RedisCounters {
     scripts: Scripts,
     stamp: Stamp,
     nonce: [u8; 16],
+    /// What every claim leaves word of.
+    inherited: Vec<Inherited>,
     connection: Option<MultiplexedConnection>,
     fenced: Option<Fence>,
 }
@@ -63,21 +66,23 @@ impl RedisCounters {
             scripts: Scripts::default(),
             stamp: Stamp::new(identity, nonce),
             nonce,
+            inherited: Vec::new(),
             connection: None,
             fenced: None,
         })
     }
 
-    /// Connects, claims the identity and returns this gateway's cursor: the sequence its commits have come to, or
+    /// Connects, claims the identity, leaving word of what the journal has `inherited`, and returns this gateway's cursor: the sequence its commits have come to, or
     /// `None` if this Redis has nothing of it. After a commit whose fate is not known, the cursor tells it. Drops
     /// the connection that there was. Takes at most five times `redis_timeout_ms`.
     ///
     /// # Errors
     /// [`CountersError::Unavailable`]: pause, then try again. [`CountersError::Unsuitable`]: keys of another format
     /// or number of partitions. [`CountersError::Fenced`]: for good; every later call says so too.
-    pub async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
+    pub async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError> {
         self.connection = None;
-        if let Some(fence) = self.fenced {
+        inherited.clone_into(&mut self.inherited);
+        if let Some(fence) = self.fenced.clone() {
             return Err(CountersError::Fenced(fence));
         }
         let connecting = self
@@ -90,10 +95,9 @@ impl RedisCounters {
         Ok(cursor)
     }
 
-    /// A name that no other process has or had: what [`RedisCounters::rename`] wants after a fence.
+    /// The nonce of this process, as random as an identity: after a fence it can be the new name.
     #[must_use]
-    pub const fn successor(&self) -> [u8; 16] {
-        // As random as an identity, and never used as one.
+    pub const fn writer(&self) -> [u8; 16] {
         self.nonce
     }
 
@@ -153,8 +157,8 @@ impl RedisCounters {
             .await;
         let reply = reply.map_err(|error| self.unavailable(&error))?;
         let verdict = script::verdict(reply, commit.deltas, &self.stamp)?;
-        match verdict {
-            Verdict::Fenced(fence) => self.fenced = Some(fence),
+        match &verdict {
+            Verdict::Fenced(fence) => self.fenced = Some(fence.clone()),
             _ => self.connection = Some(connection),
         }
         Ok(verdict)
@@ -163,7 +167,7 @@ impl RedisCounters {
     fn take_connection(&mut self) -> Result<MultiplexedConnection, CountersError> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => Err(self.fenced.map_or_else(
+            None => Err(self.fenced.clone().map_or_else(
                 || CountersError::Unavailable("not connected".into()),
                 CountersError::Fenced,
             )),
@@ -191,14 +195,18 @@ impl RedisCounters {
     }
 
     async fn claim(&mut self, connection: &mut MultiplexedConnection) -> Result<Option<Sequence>, CountersError> {
-        let reply = self.scripts.claim(&self.stamp).invoke_async(connection).await;
+        let reply = self
+            .scripts
+            .claim(&self.stamp, &self.inherited)
+            .invoke_async(connection)
+            .await;
         match script::claimed(reply.map_err(|error| self.unavailable(&error))?, &self.stamp)? {
             Claimed::Held { epoch, cursor } => {
                 self.stamp.epoch = epoch;
                 Ok(cursor)
             }
             Claimed::Fenced(fence) => {
-                self.fenced = Some(fence);
+                self.fenced = Some(fence.clone());
                 Err(CountersError::Fenced(fence))
             }
         }

@@ -2,7 +2,7 @@
 
 use redis::{Script, ScriptInvocation, Value, from_redis_value};
 
-use crate::counters::{BadReason, Commit, CountersError, Fault, Fence, Fields, Totals, Verdict, key_of};
+use crate::counters::{BadReason, Commit, CountersError, Fault, Fence, Fields, Inherited, Totals, Verdict, key_of};
 use crate::event::{CounterHash, Deltas, Sequence, SiteId};
 
 /// What the keys look like, for every gateway that shares them.
@@ -66,9 +66,13 @@ impl Default for Scripts {
 }
 
 impl Scripts {
-    pub(super) fn claim(&self, stamp: &Stamp) -> ScriptInvocation<'_> {
+    pub(super) fn claim(&self, stamp: &Stamp, inherited: &[Inherited]) -> ScriptInvocation<'_> {
         let mut call = self.claim.key(GUARD);
         call.arg(&stamp.id).arg(&stamp.nonce).arg(stamp.epoch);
+        let parts = inherited
+            .iter()
+            .map(|part| format!("{}:{}", hexadecimal(part.writer), part.last));
+        call.arg(parts.collect::<Vec<_>>().join(" "));
         call
     }
 
@@ -138,7 +142,7 @@ pub(super) enum Claimed {
 pub(super) fn claimed(reply: Value, stamp: &Stamp) -> Result<Claimed, CountersError> {
     let (word, values) = split(reply)?;
     match (word.as_str(), values.as_slice()) {
-        ("FENCED", [ousted, at]) => Ok(Claimed::Fenced(fence(ousted, at, stamp)?)),
+        ("FENCED", [ousted, at, inherited]) => Ok(Claimed::Fenced(fence([ousted, at, inherited], stamp)?)),
         ("OK", [epoch, cursor]) => Ok(Claimed::Held {
             epoch: number(epoch)?,
             cursor: sequence(cursor)?,
@@ -147,11 +151,25 @@ pub(super) fn claimed(reply: Value, stamp: &Stamp) -> Result<Claimed, CountersEr
     }
 }
 
-/// Who was ousted, and how far it had come.
-fn fence(ousted: &Value, at: &Value, stamp: &Stamp) -> Result<Fence, CountersError> {
+/// Who was ousted, how far it had come, and what of it the claimant has.
+fn fence([ousted, at, inherited]: [&Value; 3], stamp: &Stamp) -> Result<Fence, CountersError> {
+    let parts = match inherited {
+        Value::Nil => String::new(),
+        value => text(value)?,
+    };
     Ok(Fence {
         held: sequence(at)?,
         ours: !matches!(ousted, Value::Nil) && text(ousted)? == stamp.nonce,
+        inherited: parts.split_whitespace().filter_map(part).collect(),
+    })
+}
+
+/// Reads what [`Scripts::claim`] wrote.
+fn part(written: &str) -> Option<Inherited> {
+    let (writer, last) = written.split_once(':')?;
+    Some(Inherited {
+        writer: u128::from_str_radix(writer, 16).ok()?.to_be_bytes(),
+        last: Sequence(last.parse().ok()?),
     })
 }
 
@@ -170,7 +188,7 @@ pub(super) fn verdict(reply: Value, deltas: &Deltas, stamp: &Stamp) -> Result<Ve
         ("DUP", [cursor]) => Ok(Verdict::Duplicate(Sequence(number(cursor)?))),
         ("GAP", [cursor]) => Ok(Verdict::Gap(Sequence(number(cursor)?))),
         ("LOST", []) => Ok(Verdict::Lost),
-        ("FENCED", [ousted, at]) => Ok(Verdict::Fenced(fence(ousted, at, stamp)?)),
+        ("FENCED", [ousted, at, inherited]) => Ok(Verdict::Fenced(fence([ousted, at, inherited], stamp)?)),
         ("STALE", []) => Err(CountersError::Unavailable(
             "Redis knows another claim of ours; claiming again".into(),
         )),
