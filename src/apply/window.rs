@@ -1,8 +1,9 @@
 //! The ids seen lately: bounded in time and number, made again from the log at start.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 
+use hashbrown::HashTable;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::config::ApplyConfig;
@@ -18,13 +19,25 @@ pub struct First {
 }
 
 /// Ids by a 128-bit keyed fingerprint (SipHash-1-3), the oldest first to go.
+///
+/// What is remembered lies in the order in which it came; the table holds places in that order. So a new id touches
+/// the table, which is small enough for a processor's cache, and the two ends of the order, and nothing in between.
 #[derive(Debug)]
 pub struct Window {
     span_ms: u64,
     ids_max: usize,
     key: [u8; 16],
-    known: HashMap<u128, First>,
-    order: VecDeque<(u64, u128)>,
+    places: HashTable<u32>,
+    order: VecDeque<Seen>,
+    /// The place of the first in `order`; places count on through the numbers and begin anew.
+    first: u32,
+}
+
+#[derive(Debug)]
+struct Seen {
+    fingerprint: u128,
+    time_ms: u64,
+    first: First,
 }
 
 impl Window {
@@ -34,8 +47,9 @@ impl Window {
             span_ms: config.window_ms,
             ids_max: config.window_ids_max,
             key: *key,
-            known: HashMap::new(),
+            places: HashTable::new(),
             order: VecDeque::new(),
+            first: 0,
         }
     }
 
@@ -43,25 +57,45 @@ impl Window {
     pub fn claim(&mut self, (site, id): (SiteId, &[u8]), time_ms: u64, country: Country) -> Option<First> {
         self.forget_before(time_ms.saturating_sub(self.span_ms));
         let fingerprint = self.fingerprint(site, id);
-        if let Some(first) = self.known.get(&fingerprint) {
-            return Some(*first);
+        if let Some(seen) = self.find(fingerprint) {
+            return Some(seen.first);
         }
         self.make_room();
-        self.known.insert(fingerprint, First { country, total: None });
-        self.order.push_back((time_ms, fingerprint));
+        let (order, first) = (&mut self.order, self.first);
+        let place = first.wrapping_add(u32::try_from(order.len()).unwrap_or(u32::MAX));
+        let hash_of = |place: &u32| {
+            let seen = order.get(place.wrapping_sub(first) as usize);
+            seen.map_or(0, |seen| hash(seen.fingerprint))
+        };
+        self.places.insert_unique(hash(fingerprint), place, hash_of);
+        order.push_back(Seen {
+            fingerprint,
+            time_ms,
+            first: First { country, total: None },
+        });
         None
     }
 
     /// Keeps a total with an id that the window holds.
     pub fn remember(&mut self, site: SiteId, id: &[u8], total: u64) {
         let fingerprint = self.fingerprint(site, id);
-        if let Some(first) = self.known.get_mut(&fingerprint) {
-            first.total = Some(total);
+        if let Some(seen) = self.find(fingerprint) {
+            seen.first.total = Some(total);
         }
     }
 
+    fn find(&mut self, fingerprint: u128) -> Option<&mut Seen> {
+        let (order, first) = (&self.order, self.first);
+        let is_it = |place: &u32| {
+            let seen = order.get(place.wrapping_sub(first) as usize);
+            seen.is_some_and(|seen| seen.fingerprint == fingerprint)
+        };
+        let place = *self.places.find(hash(fingerprint), is_it)?;
+        self.order.get_mut(place.wrapping_sub(first) as usize)
+    }
+
     fn forget_before(&mut self, time_ms: u64) {
-        while self.order.front().is_some_and(|&(seen_ms, _)| seen_ms < time_ms) {
+        while self.order.front().is_some_and(|seen| seen.time_ms < time_ms) {
             self.forget_oldest();
         }
     }
@@ -73,9 +107,12 @@ impl Window {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((_, fingerprint)) = self.order.pop_front() {
-            self.known.remove(&fingerprint);
+        let Some(seen) = self.order.pop_front() else { return };
+        let oldest = self.first;
+        if let Ok(entry) = self.places.find_entry(hash(seen.fingerprint), |place| *place == oldest) {
+            entry.remove();
         }
+        self.first = oldest.wrapping_add(1);
     }
 
     fn fingerprint(&self, site: SiteId, id: &[u8]) -> u128 {
@@ -84,6 +121,11 @@ impl Window {
         id.hash(&mut hasher);
         hasher.finish128().as_u128()
     }
+}
+
+/// A fingerprint is keyed, so a part of it is as good a hash as any.
+const fn hash(fingerprint: u128) -> u64 {
+    (fingerprint >> 64) as u64
 }
 
 #[cfg(test)]
@@ -124,7 +166,7 @@ mod tests {
             window.claim((SiteId::DEFAULT, id), 1, ANY);
         }
         assert!(window.claim((SiteId::DEFAULT, b"d"), 1, ANY).is_some());
-        assert_eq!(window.order.len(), window.known.len());
+        assert_eq!(window.order.len(), window.places.len());
         assert!(window.order.len() <= 3);
         assert_eq!(window.claim((SiteId::DEFAULT, b"a"), 1, ANY), None);
     }

@@ -51,7 +51,7 @@ pub fn decode(bytes: &[u8]) -> Found<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return Found::Incomplete;
     };
-    let [l0, l1, l2, l3, c0, c1, c2, c3, s0, s1, s2, s3, s4, s5, s6, s7, kind] = *header;
+    let [l0, l1, l2, l3, c0, c1, c2, c3, ..] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     if length > PAYLOAD_BYTES_MAX {
         return Found::Damaged;
@@ -62,15 +62,22 @@ pub fn decode(bytes: &[u8]) -> Found<'_> {
     if checksum(whole) != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Found::Damaged;
     }
-    let sequence = Sequence(u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7]));
-    Found::Frame(
-        Frame {
-            sequence,
-            kind,
-            payload,
-        },
-        whole.len(),
-    )
+    Found::Frame(lay_out(header, payload), whole.len())
+}
+
+/// The frame that some bytes, as long as it, were found to be.
+pub fn open(frame: &[u8]) -> Option<Frame<'_>> {
+    let (header, payload) = frame.split_first_chunk()?;
+    Some(lay_out(header, payload))
+}
+
+const fn lay_out<'a>(header: &[u8; HEADER_BYTES], payload: &'a [u8]) -> Frame<'a> {
+    let [.., s0, s1, s2, s3, s4, s5, s6, s7, kind] = *header;
+    Frame {
+        sequence: Sequence(u64::from_le_bytes([s0, s1, s2, s3, s4, s5, s6, s7])),
+        kind,
+        payload,
+    }
 }
 
 /// The checksum of a frame's bytes without the four that hold it.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::DiskFile;
-use super::frame::{Found, Frame, decode};
+use super::frame::{Found, Frame, decode, open};
 use super::segment::SEGMENT_HEADER_BYTES;
 use crate::event::Sequence;
 
@@ -93,13 +93,8 @@ impl SegmentScan {
             self.damage.bytes += std::mem::take(&mut self.damage.tail_bytes);
         }
         let bytes = self.ahead.get(start..self.used).unwrap_or_default();
-        Ok(match decode(bytes) {
-            Found::Frame(frame, length) => {
-                self.last = frame.sequence;
-                Some((frame, length))
-            }
-            Found::Incomplete | Found::Damaged => None,
-        })
+        self.last = sequence;
+        Ok(open(bytes).map(|frame| (frame, length)))
     }
 
     /// Steps over damage to the next frame; its sequence and length, or `None` at the end.
