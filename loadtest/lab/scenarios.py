@@ -30,6 +30,7 @@ class Scenario:
     countries: int = 1
     addresses: int = 0  # named in turn in X-Forwarded-For; 0 sends no such header
     pipeline: int = 1
+    rate: int = 0  # requests due each second; 0: as fast as the answers come
     before: int = 0  # visits sent first, not measured: of all countries, from `addresses`
     against: str | None = None  # the scenario that ratios are taken to, in turns with it
 
@@ -115,6 +116,8 @@ def generate(binaries, address, scenario, requests=None, seconds=0):
     command += ["--pipeline", scenario.pipeline, "--seconds", seconds, "--warmup", 0]
     if requests:
         command += ["--requests", requests]
+    if scenario.rate:
+        command += ["--rate", scenario.rate]
     ran = subprocess.run(servers.pinned(servers.CLIENT_CORE, command), capture_output=True, timeout=120)
     if ran.returncode != 0:
         raise Failure(f"the load generator failed:\n{ran.stderr.decode()}")
