@@ -183,6 +183,7 @@ fn histories_of_countries_are_kept_apart() {
     let sent = |country: &str, fate| Sent {
         country: country.to_owned(),
         key: None,
+        tries: 1,
         fate,
     };
     let kept = |total| Fate::Kept { status: 201, total };

@@ -18,6 +18,7 @@ mod support;
 use std::time::Duration;
 
 use support::backend::{Backend, Stage, visits_in};
+use support::dice::Dice;
 use support::gateway::{Gateway, Settings};
 use support::history::{Fate, History};
 use support::load::{Load, send_visit};
@@ -28,19 +29,6 @@ use support::wait::until_true;
 const KILLS: u64 = 20;
 /// Connections that send while the gateway is killed.
 const CONNECTIONS: usize = 64;
-
-/// A small sequence of numbers that look random, the same each run; the seed is in the test.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
 
 #[test]
 fn counts_survive_a_restart_and_a_kill() {
@@ -71,7 +59,7 @@ fn counts_survive_a_restart_and_a_kill() {
 
 /// Runs load and kills the gateway at an odd moment, again and again, now and then while it starts.
 fn kill_under_load(gateway: &mut Gateway, keyed: bool, seed: u64) -> History {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut history = History::default();
     for round in 0..KILLS {
         let mut load = Load::new(gateway.address(), CONNECTIONS);

@@ -19,6 +19,15 @@ impl Backend {
     /// The two whose code differs.
     pub const KINDS: [Self; 2] = [Self::Embedded, Self::Redis];
 
+    /// Its name in figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
+        }
+    }
+
     /// Starts what the backend needs; keep the stage as long as the gateway runs.
     pub fn stage(self) -> Stage {
         self.stage_with(&[])

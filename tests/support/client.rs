@@ -98,12 +98,18 @@ impl Client {
             .unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target))
     }
 
+    /// Makes the connection, if there is none; an error means that nothing was sent.
+    pub fn connect(&mut self) -> io::Result<()> {
+        if self.connection.is_none() {
+            self.connection = Some(Connection::open(self.address)?);
+        }
+        Ok(())
+    }
+
     /// Sends a request and reads its answer; after an error the next request takes a new connection.
     pub fn try_send(&mut self, request: &Request) -> io::Result<Answer> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(self.address)?,
-        };
+        self.connect()?;
+        let mut connection = self.connection.take().ok_or(ErrorKind::NotConnected)?;
         connection.write(&request.bytes())?;
         let answer = connection.read_answer_to(&request.method)?;
         if !answer.closes() {

@@ -17,6 +17,8 @@ use super::wait::{SOON, until};
 #[derive(Debug, Clone)]
 pub struct Settings {
     variables: Vec<(String, String)>,
+    /// A command the gateway is run under, such as a tracer; it must become the gateway.
+    under: Vec<String>,
     /// Shared, so that the directory outlives every gateway that is started on it.
     data: Arc<TempDir>,
 }
@@ -25,6 +27,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             variables: Vec::new(),
+            under: Vec::new(),
             data: Arc::new(tempfile::tempdir().unwrap()),
         }
         .set("HOST", "127.0.0.1")
@@ -59,17 +62,25 @@ impl Settings {
         self
     }
 
+    /// Runs the gateway under another command, which must end up as the gateway's own process.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// The same settings with a data directory of their own.
     pub fn elsewhere(&self) -> Self {
         Self {
             variables: self.variables.clone(),
+            under: self.under.clone(),
             data: Arc::new(tempfile::tempdir().unwrap()),
         }
     }
 
     /// Where journal and counters lie.
     pub fn data_dir(&self) -> PathBuf {
-        self.data.path().join("data")
+        let elsewhere = self.variables.iter().find(|(name, _)| name == "FOOTFALL_DATA_DIR");
+        elsewhere.map_or_else(|| self.data.path().join("data"), |(_, path)| path.into())
     }
 
     /// Starts a gateway and waits until it is ready.
@@ -98,8 +109,11 @@ impl Settings {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_footfall"));
+        let words = self.under.iter().map(String::as_str);
+        let mut words = words.chain([env!("CARGO_BIN_EXE_footfall")]);
+        let mut command = Command::new(words.next().unwrap());
         command
+            .args(words)
             .args(arguments)
             .env_clear()
             .env("FOOTFALL_DATA_DIR", self.data_dir())

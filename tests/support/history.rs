@@ -16,7 +16,7 @@ pub enum Fate {
     },
     /// Answered with this other status: must not be counted.
     Refused(u16),
-    /// No answer came: may be counted once or not at all.
+    /// No answer came, or the one that nobody can tell: may be counted once or not at all.
     Unknown,
 }
 
@@ -27,6 +27,8 @@ pub struct Sent {
     pub country: String,
     /// Its `Idempotency-Key`, if it had one.
     pub key: Option<String>,
+    /// How often it was sent.
+    pub tries: u64,
     /// What became of it.
     pub fate: Fate,
 }
@@ -95,11 +97,14 @@ impl History {
         wrong.or_else(|| self.repeated_total())
     }
 
-    /// No total may be told to two clients.
-    fn repeated_total(&self) -> Option<String> {
-        self.kept().0.keys().find_map(|country| {
+    /// No total may be told to two clients. A visit that is sent again after a restart is told the total of then, which
+    /// another may have been told before.
+    pub fn repeated_total(&self) -> Option<String> {
+        let at_once: Vec<Sent> = self.0.iter().filter(|sent| sent.tries == 1).cloned().collect();
+        let at_once = Self(at_once);
+        at_once.kept().0.keys().find_map(|country| {
             let mut seen = BTreeSet::new();
-            let mut totals = self.totals(country).into_iter();
+            let mut totals = at_once.totals(country).into_iter();
             totals
                 .find(|total| !seen.insert(*total))
                 .map(|total| format!("{country}: total {total} was given twice"))

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod backend;
 pub mod client;
+pub mod dice;
 pub mod gateway;
 pub mod history;
 pub mod load;

@@ -212,7 +212,7 @@ fn text_of(value: &Value) -> String {
 
 /// A port below those that the system gives to outgoing connections, so that a server that is started again still
 /// finds it free.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = 12_000 + u16::try_from(getrandom::u32().unwrap() % 20_000).unwrap();
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

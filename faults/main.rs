@@ -1,0 +1,28 @@
+//! What was answered `2xx` is counted exactly once, whatever breaks: each series breaks one thing again and again
+//! around the real binary, and holds what clients were told against what was counted.
+//!
+//! `make test` runs a short cut of each series, `make faults` (`FOOTFALL_FAULTS=full`) all of it. Seeds are printed;
+//! `FOOTFALL_FAULTS_SEED` takes one. Each series leaves a line of figures in `faults/` of the target directory.
+//! Beside each series stands a control: the same with a protection taken away, in which the checker must find visits
+//! that were lost or counted twice.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, says why, and looks at the clock itself"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+mod checker;
+mod disk;
+mod gateway_kills;
+mod power_cuts;
+mod redis_kills;
+mod scale;
+mod series;

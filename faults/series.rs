@@ -1,0 +1,218 @@
+//! A series of faults of one kind: its rounds, its checks, its line of figures.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::checker::{Checker, Violations};
+use crate::scale;
+use crate::support::backend::visits_in;
+use crate::support::dice::Dice;
+use crate::support::gateway::Gateway;
+use crate::support::history::{Fate, History, Sent};
+use crate::support::load::{Load, send_visit};
+use crate::support::redis::RedisServer;
+use crate::support::report::Report;
+use crate::support::wait::{SOON, until};
+
+/// Connections that send while something breaks.
+pub const CONNECTIONS: usize = 64;
+/// Visits they send a second, all together.
+pub const PER_SECOND: u32 = 2_400;
+/// How long counting may take to come up with what was kept.
+const DRAIN: Duration = Duration::from_mins(1);
+
+/// One series while it runs.
+#[derive(Debug)]
+pub struct Series {
+    name: String,
+    seed: u64,
+    /// Decides moments and kinds.
+    pub dice: Dice,
+    checker: Checker,
+    violations: Violations,
+    faults: u64,
+    ok: u64,
+    fail: u64,
+    unknown: u64,
+    tries: u64,
+    begin: Instant,
+    file: Option<BufWriter<File>>,
+}
+
+impl Series {
+    /// A series with the seed that is usual for it; the seed is printed.
+    pub fn begin(name: &str, usual_seed: u64) -> Self {
+        let seed = scale::seed(usual_seed);
+        eprintln!("{name}: FOOTFALL_FAULTS_SEED={seed}");
+        let history = folder().join(format!("{name}.history"));
+        let file = scale::is_full().then(|| BufWriter::new(File::create(history).unwrap()));
+        Self {
+            name: name.to_owned(),
+            seed,
+            dice: Dice::new(seed),
+            checker: Checker::default(),
+            violations: Violations::default(),
+            faults: 0,
+            ok: 0,
+            fail: 0,
+            unknown: 0,
+            tries: 0,
+            begin: Instant::now(),
+            file,
+        }
+    }
+
+    /// The load of a series: half of the visits have keys, and connections that are lost are made again.
+    pub fn load(&self, gateway: &Gateway) -> Load {
+        // No two loads of a series may use a key twice.
+        let sent = self.ok + self.fail + self.unknown;
+        Load::new(gateway.address(), CONNECTIONS)
+            .half_keyed(&format!("{}-{}-{sent}", self.name, gateway.address().port()))
+            .steadfast()
+            .per_second(PER_SECOND)
+    }
+
+    /// Notes that something was broken.
+    pub fn broke(&mut self, times: u64) {
+        self.faults += times;
+    }
+
+    /// Ends a round: sends visits of unknown fate again if they have a key, waits until all is counted, checks.
+    #[track_caller]
+    pub fn settle(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) {
+        Self::send_again(&mut history, gateway);
+        let counted = counted(gateway, server);
+        self.check(&history, &counted);
+    }
+
+    /// Checks a round against what was counted.
+    pub fn check(&mut self, history: &History, counted: &Report) {
+        for sent in &history.0 {
+            match sent.fate {
+                Fate::Kept { .. } => self.ok += 1,
+                Fate::Refused(_) => self.fail += 1,
+                Fate::Unknown => self.unknown += 1,
+            }
+            self.tries += sent.tries;
+        }
+        if let Some(file) = &mut self.file {
+            write_down(file, &history.0);
+        }
+        let found = self.checker.check(history, counted);
+        if !found.is_empty() {
+            eprintln!("{}: after {} faults: {:?}", self.name, self.faults, found.told);
+        }
+        self.violations.add(found);
+    }
+
+    /// Sends visits with a key again until it is known what became of them.
+    pub fn send_again(history: &mut History, gateway: &Gateway) {
+        let doubtful = |sent: &&mut Sent| sent.fate == Fate::Unknown && sent.key.is_some();
+        for sent in history.0.iter_mut().filter(doubtful) {
+            let mut client = gateway.client();
+            sent.fate = until("a visit sent again to be kept", DRAIN, || {
+                sent.tries += 1;
+                let fate = send_visit(&mut client, &sent.country, sent.key.as_deref());
+                matches!(fate, Fate::Kept { .. }).then_some(fate)
+            });
+        }
+    }
+
+    /// Ends the series: stops the gateway, has it verified, writes the figures, and fails if anything was lost or
+    /// counted twice.
+    #[track_caller]
+    pub fn end(mut self, mut gateway: Gateway) {
+        gateway.stop();
+        let verified = gateway.settings().run(&["verify"]);
+        if !verified.status.success() {
+            let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+            self.violations.told.push(format!("verify: {said}"));
+        }
+        self.end_unverified();
+    }
+
+    /// The same for a series whose gateway is gone.
+    #[track_caller]
+    pub fn end_unverified(self) {
+        self.write_figures(false);
+        assert!(self.ok > 0, "{}: nothing was kept", self.name);
+        assert!(
+            self.violations.is_empty(),
+            "{} (FOOTFALL_FAULTS_SEED={}): {} lost, {} doubled: {:#?}",
+            self.name,
+            self.seed,
+            self.violations.lost,
+            self.violations.doubled,
+            self.violations.told
+        );
+    }
+
+    /// Ends a control: fails if the checker has found nothing.
+    #[track_caller]
+    pub fn end_control(self) {
+        self.write_figures(true);
+        let found = self.violations.lost + self.violations.doubled;
+        assert!(
+            found > 0,
+            "{}: a protection was taken away, and nobody noticed",
+            self.name
+        );
+    }
+
+    fn write_figures(&self, control: bool) {
+        let figures = serde_json::json!({
+            "name": self.name,
+            "control": control,
+            "scale": scale::pick("short", "full"),
+            "count": self.faults,
+            "seed": self.seed,
+            "requests": self.tries,
+            "visits": self.ok + self.fail + self.unknown,
+            "ok": self.ok,
+            "unknown": self.unknown,
+            "fail": self.fail,
+            "lost": self.violations.lost,
+            "doubled": self.violations.doubled,
+            "findings": self.violations.told.len(),
+            "seconds": (self.begin.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+        });
+        fs::write(folder().join(format!("{}.json", self.name)), format!("{figures}\n")).unwrap();
+        eprintln!("{figures}");
+    }
+}
+
+/// What is counted once all that was kept has arrived. When that does not come to pass, what Redis holds then is what
+/// is counted.
+#[track_caller]
+pub fn counted(gateway: &Gateway, server: Option<&RedisServer>) -> Report {
+    let Some(server) = server else { return gateway.report() };
+    let deadline = Instant::now() + DRAIN;
+    until("Redis to answer", DRAIN + SOON, || {
+        let held = visits_in(server);
+        let reported = gateway.client().get("/api/v1/stats");
+        let agreed = reported.status == 200 && Report::parse(&reported.body) == held;
+        (agreed || Instant::now() > deadline).then_some(held)
+    })
+}
+
+/// Where figures and histories are left.
+fn folder() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let folder = target.join("faults").join(scale::pick("short", ""));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn write_down(file: &mut impl Write, history: &[Sent]) {
+    for sent in history {
+        let key = sent.key.as_deref().unwrap_or("-");
+        let fate = match sent.fate {
+            Fate::Kept { status, .. } => format!("ok {status}"),
+            Fate::Refused(status) => format!("fail {status}"),
+            Fate::Unknown => "unknown".to_owned(),
+        };
+        writeln!(file, "{} {key} {} {fate}", sent.country, sent.tries).unwrap();
+    }
+}
