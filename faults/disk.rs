@@ -1,4 +1,4 @@
-//! File systems of a test's own, which can lose power. They need root; nothing of them stays behind.
+//! File systems of a test's own, which can lose power or fill up. They need root; nothing of them stays behind.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -54,6 +54,53 @@ impl LoopDisk {
 }
 
 impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        give_up(&self.path());
+    }
+}
+
+/// A file system in memory that is soon full.
+#[derive(Debug)]
+pub struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts one of this size.
+    pub fn new(megabytes: u64) -> Self {
+        let disk = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let size = format!("size={megabytes}m");
+        run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", &text(&disk.path())]);
+        disk
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Fills it to the last byte; the space comes again with [`SmallDisk::make_room`].
+    pub fn fill(&self) {
+        use std::io::Write;
+        let mut ballast = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path().join("ballast"))
+            .unwrap();
+        for size in [65_536, 4_096, 1] {
+            while ballast.write_all(&vec![7; size]).is_ok() {}
+        }
+    }
+
+    /// Gives the space back.
+    pub fn make_room(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
     fn drop(&mut self) {
         give_up(&self.path());
     }

@@ -20,9 +20,17 @@
 mod support;
 
 mod checker;
+mod clones;
 mod disk;
+mod full_disk;
 mod gateway_kills;
+mod network;
 mod power_cuts;
+mod proxy;
 mod redis_kills;
+mod redis_stale;
+mod redis_trouble;
 mod scale;
 mod series;
+mod sync_errors;
+mod weakened;

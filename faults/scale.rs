@@ -14,7 +14,7 @@ pub fn is_full() -> bool {
 pub fn seed(usual: u64) -> u64 {
     match std::env::var("FOOTFALL_FAULTS_SEED") {
         Ok(seed) => seed.parse().expect("FOOTFALL_FAULTS_SEED is a number"),
-        Err(_) if is_full() => getrandom::u64().unwrap() >> 1,
+        Err(_) if is_full() => getrandom::u32().unwrap().into(),
         Err(_) => usual,
     }
 }
