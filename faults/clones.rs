@@ -106,7 +106,9 @@ fn control_a_clone_that_is_not_fenced_is_noticed() {
     let gateways = original_and_clone(&settings(&stage).set("REDIS_URL", proxy.url()));
     series.check(&before_the_clone(), &visits_in(server));
     let loads = gateways.each_ref().map(|gateway| series.load(gateway).start());
-    loads.iter().for_each(|load| load.wait_for_kept(500));
+    for load in &loads {
+        load.wait_for_kept(500);
+    }
     series.broke(1);
     let [mut history, other] = loads.map(Running::finish);
     history.merge(other);

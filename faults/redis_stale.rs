@@ -33,9 +33,11 @@ fn snapshots(backend: Backend, count: u64, seed: u64) {
         let server = stage.server();
         until_true("visits in Redis", || visits_in(server).sum() > 0);
         server.cli(&["SAVE"]);
+        let old = visits_in(server).sum();
         let (saved, kept) = (server.directory().join("dump.rdb"), server.directory().join("kept"));
         fs::copy(&saved, &kept).unwrap();
         running.wait_for_kept(200 + series.dice.below(1_000));
+        until_true("the snapshot to be old", || visits_in(server).sum() > old);
         server.kill();
         fs::rename(&kept, &saved).unwrap();
         server.start_again();
@@ -119,6 +121,9 @@ fn promotions(engine: Engine, count: u64, seed: u64, sentinel: Option<fn(&Pair) 
         until_true("visits in the replica", || visits_in(&pair.replica).sum() > 0);
         pair.cut_off();
         running.wait_for_kept(200 + series.dice.below(500));
+        until_true("the replica to lag", || {
+            visits_in(&pair.primary).sum() > visits_in(&pair.replica).sum()
+        });
         pair.primary.kill();
         let next = pair.replica.port();
         match &sentinel {
@@ -224,6 +229,7 @@ fn flush_again_and_again(series: &mut Series, server: &RedisServer, gateway: &Ga
     for _ in 0..count {
         let running = series.load(gateway).start();
         running.wait_for_kept(200 + series.dice.below(500));
+        until_true("visits in Redis", || visits_in(server).sum() > 0);
         server.cli(&["FLUSHALL"]);
         series.broke(1);
         running.wait_for_kept(300);
