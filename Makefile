@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs bench load
+.PHONY: help run test check docs bench load faults
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,17 @@ check: ## Formatting, lints, documentation, reference pages
 
 docs: ## Draw the reference pages under docs/ from the types
 	cargo run --locked --quiet -- reference
+
+faults: ## Break things in full series (some 20 minutes, as root), then write docs/fault-report.md
+	bash tests/setup.sh
+	rm -rf "$(TARGET)/faults"
+ifeq ($(NEXTEST),nextest)
+	FOOTFALL_FAULTS=full cargo nextest run --locked --no-fail-fast --test faults; \
+	    status=$$?; python3 faults/report.py "$(TARGET)/faults" && exit $$status
+else
+	FOOTFALL_FAULTS=full cargo test --locked --no-fail-fast --test faults; \
+	    status=$$?; python3 faults/report.py "$(TARGET)/faults" && exit $$status
+endif
 
 bench: ## Measure the parts of the hot path
 	cargo bench --locked

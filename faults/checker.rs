@@ -41,10 +41,10 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Checks a round: what was sent in it, and what is counted after it.
-    pub fn check(&mut self, history: &History, counted: &Report) -> Violations {
+    /// Checks a round: what was sent in it to each gateway, and what is counted after it.
+    pub fn check(&mut self, sent: &[History], counted: &Report) -> Violations {
         let mut violations = Violations::default();
-        let (kept, unknown) = (history.kept(), history.unknown());
+        let (kept, unknown) = (sum(sent, History::kept), sum(sent, History::unknown));
         let countries: BTreeSet<&String> = [&kept, &unknown, counted, &self.settled]
             .into_iter()
             .flat_map(|report| report.0.keys())
@@ -62,10 +62,19 @@ impl Checker {
             violations.lost += lost;
             violations.doubled += doubled;
         }
-        violations.told.extend(history.repeated_total());
+        // A total that two gateways gave is no fault: each gives its own.
+        violations.told.extend(sent.iter().filter_map(History::repeated_total));
         self.settled = counted.clone();
         violations
     }
+}
+
+fn sum(histories: &[History], part: impl Fn(&History) -> Report) -> Report {
+    let mut sum = Report::default();
+    for (country, count) in histories.iter().flat_map(|history| part(history).0) {
+        *sum.0.entry(country).or_default() += count;
+    }
+    sum
 }
 
 #[cfg(test)]
@@ -76,7 +85,7 @@ mod tests {
     const KEPT: Fate = Fate::Kept { status: 201, total: 0 };
 
     /// Visits to one country, each answered with a total of its own.
-    fn history(fates: &[Fate]) -> History {
+    fn history(fates: &[Fate]) -> [History; 1] {
         let sent = |(place, fate): (usize, &Fate)| Sent {
             country: "GB".into(),
             key: None,
@@ -89,7 +98,7 @@ mod tests {
                 other => *other,
             },
         };
-        History(fates.iter().enumerate().map(sent).collect())
+        [History(fates.iter().enumerate().map(sent).collect())]
     }
 
     fn counted(count: u64) -> Report {
@@ -105,9 +114,10 @@ mod tests {
             assert_eq!(found.is_empty(), lost + doubled == 0);
         }
         let mut doctored = history(&told);
-        doctored.0.push(doctored.0[0].clone());
+        let again = doctored[0].0[0].clone();
+        doctored[0].0.push(again);
         assert_eq!(Checker::default().check(&doctored, &counted(2)).lost, 1);
-        doctored.0.truncate(1);
+        doctored[0].0.truncate(1);
         assert_eq!(Checker::default().check(&doctored, &counted(2)).doubled, 1);
     }
 
@@ -125,11 +135,13 @@ mod tests {
     fn a_total_that_two_clients_were_told_is_found() {
         let mut told = history(&[KEPT, KEPT]);
         assert!(Checker::default().check(&told, &counted(2)).is_empty());
-        told.0[1] = told.0[0].clone();
+        told[0].0[1] = told[0].0[0].clone();
         let found = Checker::default().check(&told, &counted(2));
         assert_eq!((found.lost, found.doubled, found.is_empty()), (0, 0, false));
-        told.0[1].tries = 2;
+        told[0].0[1].tries = 2;
         assert!(Checker::default().check(&told, &counted(2)).is_empty(), "sent again");
+        let apart = [history(&[KEPT]), history(&[KEPT])].concat();
+        assert!(Checker::default().check(&apart, &counted(2)).is_empty(), "two gateways");
     }
 
     #[test]

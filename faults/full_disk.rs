@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::disk::SmallDisk;
 use crate::scale;
-use crate::series::Series;
+use crate::series::{Series, counted};
 use crate::support::backend::{Backend, Stage};
 use crate::support::gateway::{Gateway, Settings};
+use crate::support::history::Fate;
 
 /// How much more memory a gateway may take while it refuses.
 const GROWTH_MAX: u64 = 16 << 20;
@@ -65,4 +66,26 @@ fn a_full_disk_refuses_honestly_embedded() {
 #[test]
 fn a_full_disk_refuses_honestly_with_redis() {
     series(Backend::Redis, 1, 92);
+}
+
+#[test]
+fn control_a_history_that_takes_refusals_for_acceptances_is_noticed() {
+    let mut series = Series::begin("control-disk-full-history-doctored", 93);
+    let (disk, stage) = (SmallDisk::new(16), Backend::Embedded.stage());
+    let gateway = on(&disk, &stage).start();
+    let running = series.load(&gateway).start();
+    running.wait_for_kept(300);
+    disk.fill();
+    series.broke(1);
+    running.wait_for_status(503);
+    let mut history = running.finish();
+    for sent in history
+        .0
+        .iter_mut()
+        .filter(|sent| matches!(sent.fate, Fate::Refused(_)))
+    {
+        sent.fate = Fate::Kept { status: 201, total: 0 };
+    }
+    series.check(&[history], &counted(&gateway, None));
+    series.end_control();
 }

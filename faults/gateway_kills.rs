@@ -61,6 +61,11 @@ fn kills_lose_and_double_nothing_in_os_mode_with_valkey() {
 }
 
 #[test]
+fn kills_lose_and_double_nothing_in_applied_mode() {
+    series(Backend::Redis, "applied", scale::pick(5, 50), 16);
+}
+
+#[test]
 fn control_a_journal_that_is_gone_after_a_kill_is_noticed() {
     let mut series = Series::begin("control-gateway-killed-journal-removed", 14);
     let mut gateway = Backend::Embedded.stage().settings.start();
@@ -74,7 +79,7 @@ fn control_a_journal_that_is_gone_after_a_kill_is_noticed() {
     }
     let history = running.finish();
     gateway.start_again();
-    series.check(&history, &counted(&gateway, None));
+    series.check(&[history], &counted(&gateway, None));
     series.end_control();
 }
 
@@ -95,6 +100,6 @@ fn control_a_visit_that_is_counted_twice_is_noticed() {
     let spare = history.unknown().of("gb") + 1;
     let server = stage.server();
     server.cli(&["HINCRBY", "ff:{0}:visits", "gb", &spare.to_string()]);
-    series.check(&history, &visits_in(server));
+    series.check(&[history], &visits_in(server));
     series.end_control();
 }

@@ -71,6 +71,6 @@ fn control_late_requests_count_twice_without_the_guard() {
     proxy.end();
     series.broke(proxy.done()[&Fault::Late]);
     let history = running.finish();
-    series.check(&history, &visits_in(server));
+    series.check(&[history], &visits_in(server));
     series.end_control();
 }

@@ -140,6 +140,6 @@ fn control_a_redis_that_hides_what_it_lost_is_noticed() {
     gateway.signal("CONT");
     history.merge(Load::new(gateway.address(), 1).country("NZ").requests(1).run());
     until_true("counting to go on", || visits_in(server).of("nz") == 1);
-    series.check(&history, &visits_in(server));
+    series.check(&[history], &visits_in(server));
     series.end_control();
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::proxy::Proxy;
 use crate::scale;
 use crate::series::Series;
-use crate::support::backend::{Backend, visits_in};
+use crate::support::backend::{Backend, Stage, visits_in};
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::load::Load;
 use crate::support::redis::{Engine, RedisServer, ask, free_port};
@@ -23,12 +23,29 @@ fn gateway(settings: &Settings) -> Gateway {
     settings.set("FOOTFALL_COUNTERS_RECONNECT_MS_MAX", 50).start()
 }
 
+/// Settings by which segments go as soon as they are counted.
+fn short(settings: &Settings) -> Settings {
+    let settings = settings.clone().set("FOOTFALL_JOURNAL_SEGMENT_BYTES", 1 << 20);
+    settings
+        .set("FOOTFALL_JOURNAL_KEEP_BYTES", 0)
+        .set("FOOTFALL_JOURNAL_KEEP_MS", 0)
+}
+
 fn snapshots(backend: Backend, count: u64, seed: u64) {
     let mut series = Series::begin(&format!("{}-snapshot-restored", backend.name()), seed);
     let mut stage = backend.stage_with(&["--appendonly", "no"]);
     let gateway = gateway(&stage.settings);
+    restore_again_and_again(&mut series, &mut stage, &gateway, count);
+    assert!(
+        metric(&gateway, "footfall_counters_gaps_total") >= count,
+        "it was never behind"
+    );
+    series.end(gateway);
+}
+
+fn restore_again_and_again(series: &mut Series, stage: &mut Stage, gateway: &Gateway, count: u64) {
     for _ in 0..count {
-        let running = series.load(&gateway).start();
+        let running = series.load(gateway).start();
         running.wait_for_kept(200 + series.dice.below(300));
         let server = stage.server();
         until_true("visits in Redis", || visits_in(server).sum() > 0);
@@ -45,13 +62,8 @@ fn snapshots(backend: Backend, count: u64, seed: u64) {
         running.wait_for_kept(300);
         let history = running.finish();
         history.check_all_kept();
-        series.settle(history, &gateway, stage.server.as_ref());
+        series.settle(history, gateway, stage.server.as_ref());
     }
-    assert!(
-        metric(&gateway, "footfall_counters_gaps_total") >= count,
-        "it was never behind"
-    );
-    series.end(gateway);
 }
 
 #[test]
@@ -257,24 +269,73 @@ fn everything_is_flushed_while_the_segments_are_there_in_valkey() {
 fn everything_is_flushed_when_the_segments_are_gone() {
     let mut series = Series::begin("redis-flushed-segments-gone", 58);
     let mut stage = Backend::Redis.stage();
-    let short = stage.settings.clone().set("FOOTFALL_JOURNAL_SEGMENT_BYTES", 1 << 20);
-    let short = short
-        .set("FOOTFALL_JOURNAL_KEEP_BYTES", 0)
-        .set("FOOTFALL_JOURNAL_KEEP_MS", 0);
-    let gateway = gateway(&short);
-    let first = segments(&gateway).remove(0);
+    let gateway = gateway(&short(&stage.settings));
+    outlive_a_segment(&mut series, &stage, &gateway);
+    flush_again_and_again(&mut series, stage.server(), &gateway, scale::pick(2, 20));
+    series.end(gateway);
+}
+
+#[test]
+fn an_old_snapshot_is_restored_when_the_segments_are_gone() {
+    let mut series = Series::begin("redis-snapshot-restored-segments-gone", 59);
+    let mut stage = Backend::Redis.stage_with(&["--appendonly", "no"]);
+    let gateway = gateway(&short(&stage.settings));
+    for _ in 0..scale::pick(1, 10) {
+        let history = Load::new(gateway.address(), 8).requests(20).run();
+        series.settle(history, &gateway, stage.server.as_ref());
+        let server = stage.server();
+        server.cli(&["SAVE"]);
+        let (saved, kept) = (server.directory().join("dump.rdb"), server.directory().join("kept"));
+        fs::copy(&saved, &kept).unwrap();
+        outlive_a_segment(&mut series, &stage, &gateway);
+        let server = stage.server();
+        server.kill();
+        fs::rename(&kept, &saved).unwrap();
+        server.start_again();
+        series.broke(1);
+        let running = series.load(&gateway).start();
+        running.wait_for_kept(300);
+        let history = running.finish();
+        history.check_all_kept();
+        series.settle(history, &gateway, stage.server.as_ref());
+    }
+    series.end(gateway);
+}
+
+#[test]
+fn the_guard_is_gone_and_the_counts_are_there() {
+    let mut series = Series::begin("redis-guard-lost", 60);
+    let mut stage = Backend::Redis.stage();
+    let gateway = gateway(&stage.settings);
+    for _ in 0..scale::pick(2, 20) {
+        let running = series.load(&gateway).start();
+        running.wait_for_kept(200 + series.dice.below(500));
+        let server = stage.server();
+        until_true("visits in Redis", || visits_in(server).sum() > 0);
+        server.cli(&["DEL", "ff:{0}:guard"]);
+        series.broke(1);
+        running.wait_for_kept(300);
+        let history = running.finish();
+        history.check_all_kept();
+        series.settle(history, &gateway, stage.server.as_ref());
+    }
+    series.end(gateway);
+}
+
+/// Sends visits until the oldest segment is gone.
+fn outlive_a_segment(series: &mut Series, stage: &Stage, gateway: &Gateway) {
+    let first = segments(gateway).remove(0);
     for round in 0.. {
         // Long keys fill segments soon.
         let load = Load::new(gateway.address(), 64).requests(100);
-        let history = load.keyed(&format!("{round}-{}", "k".repeat(100))).run();
-        series.settle(history, &gateway, stage.server.as_ref());
-        if !segments(&gateway).contains(&first) {
+        let key = format!("{round}-{}-{}", first.file_name().unwrap().display(), "k".repeat(60));
+        let history = load.keyed(&key).run();
+        series.settle(history, gateway, stage.server.as_ref());
+        if !segments(gateway).contains(&first) {
             break;
         }
         assert!(round < 50, "the first segment never goes");
     }
-    flush_again_and_again(&mut series, stage.server(), &gateway, scale::pick(2, 20));
-    series.end(gateway);
 }
 
 fn segments(gateway: &Gateway) -> Vec<PathBuf> {

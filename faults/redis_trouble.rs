@@ -196,6 +196,6 @@ fn control_what_waits_for_redis_is_lost_with_its_directory() {
     fs::remove_dir_all(gateway.data_dir()).unwrap();
     stage.server().resume();
     gateway.start_again();
-    series.check(&history, &counted(&gateway, stage.server.as_ref()));
+    series.check(&[history], &counted(&gateway, stage.server.as_ref()));
     series.end_control();
 }

@@ -84,12 +84,12 @@ impl Series {
     pub fn settle(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) {
         Self::send_again(&mut history, gateway);
         let counted = counted(gateway, server);
-        self.check(&history, &counted);
+        self.check(&[history], &counted);
     }
 
-    /// Checks a round against what was counted.
-    pub fn check(&mut self, history: &History, counted: &Report) {
-        for sent in &history.0 {
+    /// Checks a round, what was sent to each gateway, against what was counted.
+    pub fn check(&mut self, histories: &[History], counted: &Report) {
+        for sent in histories.iter().flat_map(|history| &history.0) {
             match sent.fate {
                 Fate::Kept { .. } => self.ok += 1,
                 Fate::Refused(_) => self.fail += 1,
@@ -98,9 +98,11 @@ impl Series {
             self.tries += sent.tries;
         }
         if let Some(file) = &mut self.file {
-            write_down(file, &history.0);
+            for history in histories {
+                write_down(file, &history.0);
+            }
         }
-        let found = self.checker.check(history, counted);
+        let found = self.checker.check(histories, counted);
         if !found.is_empty() {
             eprintln!("{}: after {} faults: {:?}", self.name, self.faults, found.told);
         }
@@ -124,18 +126,23 @@ impl Series {
     /// counted twice.
     #[track_caller]
     pub fn end(mut self, mut gateway: Gateway) {
+        self.verify(&mut gateway);
+        self.end_verified();
+    }
+
+    /// Stops a gateway and has it verified.
+    pub fn verify(&mut self, gateway: &mut Gateway) {
         gateway.stop();
         let verified = gateway.settings().run(&["verify"]);
         if !verified.status.success() {
             let said = String::from_utf8_lossy(&verified.stdout).into_owned();
             self.violations.told.push(format!("verify: {said}"));
         }
-        self.end_unverified();
     }
 
-    /// The same for a series whose gateway is gone.
+    /// The same when that has been done.
     #[track_caller]
-    pub fn end_unverified(self) {
+    pub fn end_verified(self) {
         self.write_figures(false);
         assert!(self.ok > 0, "{}: nothing was kept", self.name);
         assert!(
@@ -176,6 +183,7 @@ impl Series {
             "lost": self.violations.lost,
             "doubled": self.violations.doubled,
             "findings": self.violations.told.len(),
+            "connections": CONNECTIONS,
             "seconds": (self.begin.elapsed().as_secs_f64() * 10.0).round() / 10.0,
         });
         fs::write(folder().join(format!("{}.json", self.name)), format!("{figures}\n")).unwrap();
