@@ -8,13 +8,17 @@ use crate::series::{Series, counted};
 use crate::support::backend::{Backend, Stage};
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::history::Fate;
+use crate::support::load::Load;
 
 /// How much more memory a gateway may take while it refuses.
 const GROWTH_MAX: u64 = 16 << 20;
 
-fn on(disk: &SmallDisk, stage: &Stage) -> Settings {
+/// Settings of a gateway on a small disk: it refuses below this room, and sets a reserve aside.
+fn on(disk: &SmallDisk, stage: &Stage, free_bytes_min: u64) -> Settings {
     let settings = stage.settings.clone().set("FOOTFALL_DURABILITY", "disk");
     let settings = settings.set("FOOTFALL_DATA_DIR", disk.path().join("data").display());
+    let settings = settings.set("FOOTFALL_JOURNAL_FREE_BYTES_MIN", free_bytes_min);
+    let settings = settings.set("FOOTFALL_JOURNAL_RESERVE_BYTES", 1 << 20);
     settings.set("FOOTFALL_JOURNAL_SEGMENT_BYTES", 1 << 20)
 }
 
@@ -25,11 +29,11 @@ fn memory(gateway: &Gateway) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-fn series(backend: Backend, count: u64, seed: u64) {
-    let mut series = Series::begin(&format!("disk-full-{}", backend.name()), seed);
+fn series(name: &str, backend: Backend, free_bytes_min: u64, seed: u64) {
+    let mut series = Series::begin(name, seed);
     let (disk, stage) = (SmallDisk::new(16), backend.stage());
-    let gateway = on(&disk, &stage).start();
-    for _ in 0..count {
+    let gateway = on(&disk, &stage, free_bytes_min).start();
+    for _ in 0..scale::pick(1, 2) {
         let running = series.load(&gateway).start();
         running.wait_for_kept(200 + series.dice.below(500));
         disk.fill();
@@ -60,19 +64,46 @@ fn series(backend: Backend, count: u64, seed: u64) {
 
 #[test]
 fn a_full_disk_refuses_honestly_embedded() {
-    series(Backend::Embedded, 1, 91);
+    series("disk-full-embedded", Backend::Embedded, 0, 91);
 }
 
 #[test]
 fn a_full_disk_refuses_honestly_with_redis() {
-    series(Backend::Redis, 1, 92);
+    series("disk-full-redis", Backend::Redis, 0, 92);
+}
+
+#[test]
+fn a_disk_below_the_low_watermark_refuses_honestly() {
+    series("disk-full-watermark", Backend::Redis, 4 << 20, 94);
+}
+
+#[test]
+fn a_gateway_starts_on_a_full_disk() {
+    let mut series = Series::begin("full-disk-start", 95);
+    let (disk, stage) = (SmallDisk::new(16), Backend::Embedded.stage());
+    let mut gateway = on(&disk, &stage, 2 << 20).start();
+    for _ in 0..scale::pick(3, 50) {
+        let running = series.load(&gateway).start();
+        running.wait_for_kept(200 + series.dice.below(500));
+        gateway.kill();
+        disk.fill();
+        series.broke(1);
+        let mut history = running.finish();
+        gateway.start_again();
+        let refused = series.load(&gateway).requests(2).run();
+        assert!(refused.statuses().keys().eq([&503]), "{:?}", refused.statuses());
+        history.merge(refused);
+        disk.make_room();
+        series.settle(history, &gateway, None);
+    }
+    series.end(gateway);
 }
 
 #[test]
 fn control_a_history_that_takes_refusals_for_acceptances_is_noticed() {
     let mut series = Series::begin("control-disk-full-history-doctored", 93);
     let (disk, stage) = (SmallDisk::new(16), Backend::Embedded.stage());
-    let gateway = on(&disk, &stage).start();
+    let gateway = on(&disk, &stage, 0).start();
     let running = series.load(&gateway).start();
     running.wait_for_kept(300);
     disk.fill();
@@ -88,4 +119,20 @@ fn control_a_history_that_takes_refusals_for_acceptances_is_noticed() {
     }
     series.check(&[history], &counted(&gateway, None));
     series.end_control();
+}
+
+#[test]
+fn control_without_a_reserve_a_gateway_does_not_start_on_a_full_disk() {
+    let (disk, stage) = (SmallDisk::new(16), Backend::Embedded.stage());
+    let settings = on(&disk, &stage, 0).set("FOOTFALL_JOURNAL_RESERVE_BYTES", 0);
+    let mut gateway = settings.start();
+    let history = Load::new(gateway.address(), 8).requests(20).run();
+    history.check_all_kept();
+    gateway.kill();
+    disk.fill();
+    let refused = settings.run(&["serve"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    disk.make_room();
+    gateway.start_again();
+    history.check(&gateway.report());
 }
