@@ -3,8 +3,9 @@
 -- nonce are applied, so that neither a cloned data directory nor a late commit of our own old connection counts.
 --
 -- KEYS[1]  the guard
--- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked), and what its journal
---          inherited of earlier processes, for them to read: nonces, each with a sequence
+-- ARGV     gateway, nonce of this process, the epoch it holds (0 at boot, when nobody is asked), what its journal
+--          inherited of earlier processes, for them to read: nonces, each with a sequence; and what its epoch must be
+--          above, which grows from process to process (none: 0)
 --
 -- Replies  OK epoch sequence   the sequence is nil if this Redis has none of this gateway
 --          FENCED ousted at inherited
@@ -17,9 +18,9 @@ local nonce, ours = ARGV[2], tonumber(ARGV[3])
 local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at', id .. ':inherited')
 local stored = held[2] and tonumber(held[2]) or 0
 
--- Epochs only grow. A smaller one than ours is that of a Redis that lost its data or went back in time, and its
--- nonce is that of a claim before ours: not a rival's. Our own nonce with another epoch is a claim of ours whose
--- reply was lost.
+-- Epochs only grow, from process to process also over a Redis that was empty in between. A smaller one than ours is
+-- that of a Redis that lost its data or went back in time, and its nonce is that of a claim before ours: not a rival's.
+-- Our own nonce with another epoch is a claim of ours whose reply was lost.
 if ours > 0 and stored >= ours and held[3] ~= nonce then
   return {'FENCED', held[4], held[5], held[6]}
 end
@@ -34,6 +35,6 @@ if held[3] and held[3] ~= nonce then
   end
 end
 
-local epoch = math.max(stored, ours) + 1
+local epoch = math.max(stored, ours, tonumber(ARGV[5] or 0)) + 1
 redis.call('HSET', guard, id .. ':epoch', string.format('%.0f', epoch), id .. ':nonce', nonce)
 return {'OK', epoch, held[1]}

@@ -2,6 +2,7 @@
 
 use redis::{Script, ScriptInvocation, Value, from_redis_value};
 
+use crate::clock;
 use crate::counters::{BadReason, Commit, CountersError, Fault, Fence, Fields, Inherited, Totals, Verdict, key_of};
 use crate::event::{CounterHash, Deltas, Sequence, SiteId};
 
@@ -23,6 +24,9 @@ pub(super) struct Stamp {
     nonce: String,
     /// The epoch of the last claim; 0 before the first.
     pub(super) epoch: u64,
+    /// What every claim's epoch is above: when this process took the name, in milliseconds since 1970. So a Redis that
+    /// was empty for a while and then has an old snapshot again does not take an earlier process for a rival.
+    floor: u64,
 }
 
 impl Stamp {
@@ -31,6 +35,7 @@ impl Stamp {
             id: hexadecimal(identity),
             nonce: hexadecimal(nonce),
             epoch: 0,
+            floor: clock::unix_ms(),
         }
     }
 }
@@ -72,7 +77,7 @@ impl Scripts {
         let parts = inherited
             .iter()
             .map(|part| format!("{}:{}", hexadecimal(part.writer), part.last));
-        call.arg(parts.collect::<Vec<_>>().join(" "));
+        call.arg(parts.collect::<Vec<_>>().join(" ")).arg(stamp.floor);
         call
     }
 
