@@ -306,13 +306,45 @@ fn an_old_snapshot_is_restored_when_the_segments_are_gone() {
 fn the_guard_is_gone_and_the_counts_are_there() {
     let mut series = Series::begin("redis-guard-lost", 60);
     let mut stage = Backend::Redis.stage();
-    let gateway = gateway(&stage.settings);
+    // It looks at Redis' totals at every turn, also at the one that finds the guard gone.
+    let gateway = gateway(&stage.settings.clone().set("FOOTFALL_HTTP_REPORT_AGE_MS_MAX", 1));
     for _ in 0..scale::pick(2, 20) {
         let running = series.load(&gateway).start();
         running.wait_for_kept(200 + series.dice.below(500));
         let server = stage.server();
         until_true("visits in Redis", || visits_in(server).sum() > 0);
         server.cli(&["DEL", "ff:{0}:guard"]);
+        series.broke(1);
+        running.wait_for_kept(300);
+        let history = running.finish();
+        history.check_all_kept();
+        series.settle(history, &gateway, stage.server.as_ref());
+    }
+    series.end(gateway);
+}
+
+#[test]
+fn a_gateway_that_was_started_with_an_empty_redis_is_not_fenced_by_its_older_snapshot() {
+    let mut series = Series::begin("redis-snapshot-restored-after-a-start", 73);
+    let mut stage = Backend::Redis.stage_with(&["--appendonly", "no"]);
+    let mut gateway = gateway(&stage.settings);
+    for _ in 0..scale::pick(2, 20) {
+        let running = series.load(&gateway).start();
+        running.wait_for_kept(300);
+        series.settle(running.finish(), &gateway, stage.server.as_ref());
+        let server = stage.server();
+        server.cli(&["SAVE"]);
+        let (saved, kept) = (server.directory().join("dump.rdb"), server.directory().join("kept"));
+        fs::rename(&saved, &kept).unwrap();
+        server.kill();
+        server.start_again();
+        gateway.kill();
+        gateway.start_again();
+        let running = series.load(&gateway).start();
+        until_true("visits in Redis", || visits_in(server).sum() > 0);
+        server.kill();
+        fs::rename(&kept, &saved).unwrap();
+        server.start_again();
         series.broke(1);
         running.wait_for_kept(300);
         let history = running.finish();
