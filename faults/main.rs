@@ -32,5 +32,6 @@ mod redis_stale;
 mod redis_trouble;
 mod scale;
 mod series;
+mod storm;
 mod sync_errors;
 mod weakened;

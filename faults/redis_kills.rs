@@ -71,13 +71,14 @@ fn series(backend: Backend, keeps: Keeps, count: u64, seed: u64) {
 }
 
 /// Takes bytes from the end of the append-only file.
-fn cut_the_end(server: &RedisServer, bytes: u64) {
+pub fn cut_the_end(server: &RedisServer, bytes: u64) {
     let file = File::options().write(true).open(append_only_file(server)).unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(length.saturating_sub(bytes)).unwrap();
 }
 
-fn append_only_file(server: &RedisServer) -> PathBuf {
+/// Where a server writes down what it does.
+pub fn append_only_file(server: &RedisServer) -> PathBuf {
     let files = fs::read_dir(server.directory().join("appendonlydir")).unwrap();
     let increments = files.map(|entry| entry.unwrap().path());
     let mut increments: Vec<_> = increments

@@ -145,12 +145,15 @@ def page(lines):
     series = [line for line in lines if is_series(line) and not line["control"]]
     controls = [line for line in lines if is_series(line) and line["control"]]
     others = [line for line in lines if not is_series(line)]
-    total = {key: sum(line[key] for line in series) for key in ("count", "requests", "ok", "lost", "doubled", "findings")}
+    total = {key: sum(line[key] for line in series) for key in ("count", "requests", "ok", "lost", "doubled")}
     scale = "full" if all(line["scale"] == "full" for line in series) else "SHORT"
+    broken_off = [line["name"] for line in [*series, *controls] if not line.get("ended", True)]
+    idle = [line["name"] for line in controls if line["lost"] + line["doubled"] == 0]
+    bad = [line["name"] for line in series if line["findings"]]
+    wrong = [("broken off", broken_off), ("controls that found nothing", idle), ("not exact", bad)]
     verdict = (
-        "Nothing was lost and nothing counted twice."
-        if total["findings"] == 0
-        else f"**{total['findings']} findings: not all is well.**"
+        " ".join(f"**Not all is well: {what}: {', '.join(names)}.**" for what, names in wrong if names)
+        or "Nothing was lost and nothing counted twice; every control was noticed."
     )
     text = [
         "# Fault report",

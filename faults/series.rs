@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::checker::{Checker, Violations};
+use crate::checker::{self, Checker, Violations};
 use crate::scale;
 use crate::support::backend::visits_in;
 use crate::support::dice::Dice;
@@ -48,7 +48,7 @@ impl Series {
         eprintln!("{name}: FOOTFALL_FAULTS_SEED={seed}");
         let history = folder().join(format!("{name}.history"));
         let file = scale::is_full().then(|| BufWriter::new(File::create(history).unwrap()));
-        Self {
+        let series = Self {
             name: name.to_owned(),
             seed,
             dice: Dice::new(seed),
@@ -61,7 +61,10 @@ impl Series {
             tries: 0,
             begin: Instant::now(),
             file,
-        }
+        };
+        // A series that breaks off must not be missing from the report.
+        series.write_figures(name.starts_with("control-"), false);
+        series
     }
 
     /// The load of a series: half of the visits have keys, and connections that are lost are made again.
@@ -83,12 +86,19 @@ impl Series {
     #[track_caller]
     pub fn settle(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) {
         Self::send_again(&mut history, gateway);
-        let counted = counted(gateway, server);
+        let (counted, apart) = drained(gateway, server);
+        self.violations.told.extend(apart);
         self.check(&[history], &counted);
     }
 
-    /// Checks a round, what was sent to each gateway, against what was counted.
+    /// Checks a round, what was sent to each gateway, against what was counted, and that no number was given twice.
     pub fn check(&mut self, histories: &[History], counted: &Report) {
+        self.violations.told.extend(checker::repeated(histories));
+        self.check_counts(histories, counted);
+    }
+
+    /// Checks a round against what was counted.
+    pub fn check_counts(&mut self, histories: &[History], counted: &Report) {
         for sent in histories.iter().flat_map(|history| &history.0) {
             match sent.fate {
                 Fate::Kept { .. } => self.ok += 1,
@@ -143,7 +153,7 @@ impl Series {
     /// The same when that has been done.
     #[track_caller]
     pub fn end_verified(self) {
-        self.write_figures(false);
+        self.write_figures(false, true);
         assert!(self.ok > 0, "{}: nothing was kept", self.name);
         assert!(
             self.violations.is_empty(),
@@ -159,7 +169,7 @@ impl Series {
     /// Ends a control: fails if the checker has found nothing.
     #[track_caller]
     pub fn end_control(self) {
-        self.write_figures(true);
+        self.write_figures(true, true);
         let found = self.violations.lost + self.violations.doubled;
         assert!(
             found > 0,
@@ -168,10 +178,11 @@ impl Series {
         );
     }
 
-    fn write_figures(&self, control: bool) {
+    fn write_figures(&self, control: bool, ended: bool) {
         let figures = serde_json::json!({
             "name": self.name,
             "control": control,
+            "ended": ended,
             "scale": scale::pick("short", "full"),
             "count": self.faults,
             "seed": self.seed,
@@ -186,22 +197,36 @@ impl Series {
             "connections": CONNECTIONS,
             "seconds": (self.begin.elapsed().as_secs_f64() * 10.0).round() / 10.0,
         });
-        fs::write(folder().join(format!("{}.json", self.name)), format!("{figures}\n")).unwrap();
-        eprintln!("{figures}");
+        let path = folder().join(format!("{}.json", self.name));
+        fs::write(path, format!("{figures}\n")).unwrap();
+        if ended {
+            eprintln!("{figures}");
+        }
     }
 }
 
-/// What is counted once all that was kept has arrived. When that does not come to pass, what Redis holds then is what
-/// is counted.
+/// What is counted once all that was kept has arrived.
 #[track_caller]
 pub fn counted(gateway: &Gateway, server: Option<&RedisServer>) -> Report {
-    let Some(server) = server else { return gateway.report() };
+    drained(gateway, server).0
+}
+
+/// What is counted once all that was kept has arrived, and what is wrong if that does not come to pass: then what
+/// Redis holds is what is counted.
+#[track_caller]
+fn drained(gateway: &Gateway, server: Option<&RedisServer>) -> (Report, Option<String>) {
+    let Some(server) = server else {
+        return (gateway.report(), None);
+    };
     let deadline = Instant::now() + DRAIN;
     until("Redis to answer", DRAIN + SOON, || {
         let held = visits_in(server);
-        let reported = gateway.client().get("/api/v1/stats");
-        let agreed = reported.status == 200 && Report::parse(&reported.body) == held;
-        (agreed || Instant::now() > deadline).then_some(held)
+        let reported = gateway.client().get("/api/v1/stats").text();
+        if serde_json::from_str(&reported).is_ok_and(|counts| Report(counts) == held) {
+            return Some((held, None));
+        }
+        let apart = format!("the gateway says {reported}, Redis holds {held:?}");
+        (Instant::now() > deadline).then_some((held, Some(apart)))
     })
 }
 
