@@ -40,18 +40,25 @@ fn before_the_clone() -> History {
     History((0..BEFORE).map(sent).collect())
 }
 
-/// A gateway and its clone, both running; Redis has what both have.
-fn original_and_clone(settings: &Settings, server: &RedisServer) -> [Gateway; 2] {
+/// A gateway and its clone, both running; Redis has what both have, or it waits for Redis in both.
+fn original_and_clone(settings: &Settings, server: &RedisServer, waiting: bool) -> [Gateway; 2] {
     let original = settings.elsewhere().start();
+    if waiting {
+        server.pause();
+    }
     let before = Load::new(original.address(), 1).country("GB").requests(BEFORE).run();
     before.check_all_kept();
-    counted(&original, Some(server));
+    if !waiting {
+        counted(&original, Some(server));
+    }
     // As when a machine is cloned: at one moment, without its knowing.
     original.signal("STOP");
     let other = settings.elsewhere();
     copy(&original.data_dir(), &other.data_dir());
+    server.resume();
+    let clone = other.start();
     original.signal("CONT");
-    [original, other.start()]
+    [original, clone]
 }
 
 fn settings(stage: &Stage) -> Settings {
@@ -67,8 +74,8 @@ fn has_another_name(gateway: &Gateway) -> bool {
 fn an_original_and_its_clone_both_count_on_under_names_of_their_own() {
     let mut series = Series::begin("clone-beside-the-original", 81);
     let stage = Backend::Redis.stage();
-    for _ in 0..scale::pick(3, 30) {
-        let mut gateways = original_and_clone(&settings(&stage), stage.server.as_ref().unwrap());
+    for round in 0..scale::pick(4, 30) {
+        let mut gateways = original_and_clone(&settings(&stage), stage.server.as_ref().unwrap(), round % 2 == 1);
         series.check(&[before_the_clone()], &counted(&gateways[1], stage.server.as_ref()));
         let loads = gateways.each_ref().map(|gateway| series.load(gateway).start());
         until_true("one to take another name", || gateways.iter().any(has_another_name));
@@ -97,7 +104,7 @@ fn control_a_clone_that_is_not_fenced_is_noticed() {
     let server = stage.server.as_ref().unwrap();
     let proxy = Proxy::to(server.port(), 0);
     weakened::without_fence(&proxy, server);
-    let gateways = original_and_clone(&settings(&stage).set("REDIS_URL", proxy.url()), server);
+    let gateways = original_and_clone(&settings(&stage).set("REDIS_URL", proxy.url()), server, false);
     series.check(&[before_the_clone()], &visits_in(server));
     let loads = gateways.each_ref().map(|gateway| series.load(gateway).start());
     for load in &loads {
