@@ -294,7 +294,9 @@ impl Log {
                 self.failing.store(true, Ordering::Release);
                 tracing::error!(%error, "the journal takes no writes");
                 writer.filled = writer.offset;
-                if let Err(error) = writer.file.truncate(writer.offset) {
+                // Without the sync a power cut could bring back frames that were refused.
+                let cut = writer.file.truncate(writer.offset).and_then(|()| writer.file.sync());
+                if let Err(error) = cut {
                     self.seal(&error);
                     return Err(Refusal::DurabilityUnknown);
                 }
