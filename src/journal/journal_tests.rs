@@ -445,6 +445,28 @@ fn a_reader_gives_no_frame_above_what_is_synced_even_where_sequences_skip() {
 }
 
 #[test]
+fn a_reader_loses_nothing_behind_a_damaged_frame_that_it_is_asked_to_read_up_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = five_frames_the_third_damaged(folder.path());
+    // A later segment, so that the damaged one is not the last.
+    let journal = start(real(folder.path()), Durability::Disk);
+    keep(&journal, b"six").unwrap();
+    let mut reader = Reader::new(journal.log().segments.clone(), Sequence::ZERO);
+    let mut seen = Vec::new();
+    for upto in [3, 6] {
+        reader
+            .read(Sequence(upto), |frame, _| {
+                seen.push((upto, frame.sequence.0));
+                true
+            })
+            .unwrap();
+    }
+    journal.stop();
+    assert!(path.exists());
+    assert_eq!(seen, [(3, 1), (3, 2), (6, 4), (6, 5), (6, 6)]);
+}
+
+#[test]
 fn the_open_segment_has_zeros_ahead_and_a_closed_one_none() {
     let folder = tempfile::tempdir().unwrap();
     let journal = start(real(folder.path()), Durability::Disk);

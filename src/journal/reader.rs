@@ -55,7 +55,8 @@ impl Reader {
                 return Ok(());
             };
             let go_on = self.read_segment(&mut scan, upto, &mut take)?;
-            let next = if self.last < upto && go_on {
+            // Where the frame `upto` is missing, this segment may go on above it.
+            let next = if self.last < upto && go_on && scan.is_at_end() {
                 self.open_next(Some(first))?
             } else {
                 None

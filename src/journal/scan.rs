@@ -58,6 +58,11 @@ impl SegmentScan {
         self.offset + self.used as u64 - self.damage.tail_bytes
     }
 
+    /// Whether no frame is left, not even one above what was asked for.
+    pub const fn is_at_end(&self) -> bool {
+        self.at_end && self.used == self.ahead.len()
+    }
+
     /// Forgets what was read ahead, so that bytes written since are seen.
     pub fn refresh(&mut self) {
         self.offset = self.position();
@@ -118,10 +123,12 @@ impl SegmentScan {
         self.offset += self.used as u64;
         self.used = 0;
         let have = self.ahead.len();
-        self.ahead.resize(have + CHUNK_BYTES.max(have), 0);
+        let place = self.offset + have as u64;
+        let left = usize::try_from(self.file.length()?.saturating_sub(place)).unwrap_or(usize::MAX);
+        self.ahead.resize(have + left.min(CHUNK_BYTES.max(have)), 0);
         let free = self.ahead.get_mut(have..).unwrap_or_default();
-        let read = self.file.read_at(self.offset + have as u64, free)?;
-        self.at_end = read < free.len();
+        let read = self.file.read_at(place, free)?;
+        self.at_end = read == left || read < free.len();
         self.ahead.truncate(have + read);
         Ok(())
     }
