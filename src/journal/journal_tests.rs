@@ -414,6 +414,8 @@ fn a_segment_of_a_later_version_refuses_the_start_instead_of_being_set_aside() {
     let path = last_segment(folder.path());
     let mut bytes = fs::read(&path).unwrap();
     bytes[8] = 2;
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[8..12]), &bytes[16..SEGMENT_HEADER_BYTES]);
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     fs::write(&path, &bytes).unwrap();
     let refused = Recovered::open(real(folder.path()), IDENTITY)
         .err()

@@ -15,8 +15,6 @@ use super::segments::{Segment, Segments};
 use crate::event::Sequence;
 
 const REWRITE: &str = "rewrite.tmp";
-/// Versions from here on are no versions but flipped bits.
-const LATER: u32 = 1_000;
 const WRITE_BYTES: usize = 1 << 20;
 
 /// What recovery found.
@@ -72,9 +70,9 @@ fn set_strangers_aside(
     Ok(readable)
 }
 
-/// A later version's segment is not damage: setting it aside would lose what it holds.
+/// A later version's segment is not damage, as its checksum shows: setting it aside would lose what it holds.
 fn refuse_newer(name: &str, header: &[u8]) -> io::Result<()> {
-    let version = SegmentHeader::version(header).filter(|version| (VERSION + 1..LATER).contains(version));
+    let version = SegmentHeader::version(header).filter(|version| *version > VERSION);
     version.map_or(Ok(()), |version| {
         let told = format!("segment {name} is of format version {version}; this gateway reads up to {VERSION}");
         Err(io::Error::new(io::ErrorKind::Unsupported, told))

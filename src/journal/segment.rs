@@ -42,11 +42,14 @@ impl SegmentHeader {
         bytes
     }
 
-    /// The version of a header, if it is one of this format at all.
+    /// The version of a header, if it is a whole one of this format at all, of whatever version.
     pub fn version(bytes: &[u8]) -> Option<u32> {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
-        let (version, _) = rest.split_first_chunk::<4>()?;
-        (*magic == MAGIC).then(|| u32::from_le_bytes(*version))
+        let (version, rest) = rest.split_first_chunk::<4>()?;
+        let (crc, rest) = rest.split_first_chunk::<4>()?;
+        let covered = rest.get(..SEGMENT_HEADER_BYTES - 16)?;
+        let found = crc32c::crc32c_append(crc32c::crc32c(version), covered);
+        (*magic == MAGIC && found == u32::from_le_bytes(*crc)).then(|| u32::from_le_bytes(*version))
     }
 
     /// Reads a header; `None` if it is cut, damaged or of another version.
