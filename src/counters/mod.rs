@@ -106,6 +106,14 @@ impl Totals {
     }
 }
 
+impl FromIterator<(CounterHash, Fields)> for Totals {
+    fn from_iter<I: IntoIterator<Item = (CounterHash, Fields)>>(totals: I) -> Self {
+        Self {
+            hashes: totals.into_iter().collect(),
+        }
+    }
+}
+
 /// Why a commit cannot be applied: which key, which of its fields, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("counter {key} field {field:?}: {fault}")]

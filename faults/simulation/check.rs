@@ -1,0 +1,100 @@
+//! The end of a world: everything is mended, comes to rest, and must add up.
+
+use footfall::event::Family;
+
+use crate::mutant::Mutant;
+use crate::world::World;
+
+/// Rounds after which a healthy world must have come to rest.
+const ROUNDS_MAX: usize = 500;
+
+/// Lives through a seed; what does not add up, and what happened if that is wanted.
+pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> (Result<(), String>, String) {
+    let mut world = World::new(seed, mutant, traced);
+    world.live();
+    let verdict = end(&mut world);
+    (verdict, world.into_trace())
+}
+
+fn end(world: &mut World) -> Result<(), String> {
+    come_to_rest(world)?;
+    resend(world)?;
+    compare(world)?;
+    world.say(|| "everything starts again".into());
+    restart(world);
+    come_to_rest(world)?;
+    compare(world)
+}
+
+fn come_to_rest(world: &mut World) -> Result<(), String> {
+    world.say(|| "everything is mended".into());
+    world.heal();
+    while world.server.borrow_mut().run_late() {}
+    for _ in 0..ROUNDS_MAX {
+        world.step += 1;
+        world.pass(100);
+        for node in 0..world.nodes.len() {
+            world.turn(node);
+        }
+        if world.is_at_rest() {
+            return Ok(());
+        }
+    }
+    Err("a healthy world does not come to rest".into())
+}
+
+/// Whoever does not know what became of his visit sends it again until he does.
+fn resend(world: &mut World) -> Result<(), String> {
+    for _ in 0..3 {
+        let open = |world: &World| -> Vec<usize> {
+            let requests = world.history.requests.iter().enumerate();
+            let open = requests.filter(|(_, request)| request.is_open());
+            open.map(|(number, _)| number).collect()
+        };
+        for request in open(world) {
+            world.resend(request);
+        }
+        come_to_rest(world)?;
+        if open(world).is_empty() {
+            return Ok(());
+        }
+    }
+    Err("a healthy gateway does not answer".into())
+}
+
+fn restart(world: &mut World) {
+    for node in 0..world.nodes.len() {
+        world.nodes[node].process = None;
+        world.start(node);
+    }
+}
+
+/// Every country's total lies within what its clients were told, and the sums agree.
+fn compare(world: &World) -> Result<(), String> {
+    let counted = world.counted(Family::Visits);
+    let bounds = world.history.bounds();
+    for (country, total) in &counted {
+        let (least, most) = bounds.get(country).copied().unwrap_or_default();
+        if *total < least || *total > most {
+            return Err(format!("{country} is counted {total} times, not {least} to {most}"));
+        }
+    }
+    if let Some((country, (least, _))) = bounds
+        .iter()
+        .find(|(country, (least, _))| *least > 0 && !counted.contains_key(*country))
+    {
+        return Err(format!("{country} is not counted, but was kept {least} times"));
+    }
+    let sum: u64 = counted.values().sum();
+    let events: u64 = world.counted(Family::Events).values().sum();
+    if sum != events {
+        return Err(format!("{events} events, but {sum} visits"));
+    }
+    let plan = &world.plan;
+    let kept = world.contributed();
+    // Who was restored or damaged does not have all that it counted.
+    if !(plan.restores || plan.clones || plan.rot) && kept != sum {
+        return Err(format!("the directories contributed {kept}, but {sum} are counted"));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! A deterministic simulation: the real journal, applier, ledger and link, over a disk, a Redis and a clock that are
+//! simulated, in one thread, all by one seed.
+//!
+//! Outside of the gateways a history is kept of what every client was told. In the end everything is mended and comes
+//! to rest, and then: what was answered `ok` is counted exactly once, what was refused not at all, what nobody knows at
+//! most once, and exactly once after it was sent again with its key and answered.
+//!
+//! `FOOTFALL_SIMULATION_SEEDS` says how many seeds are run (5,000), `FOOTFALL_SIMULATION_SEED` runs one of them and
+//! tells what happened in it.
+
+mod check;
+mod disk;
+mod history;
+mod mutant;
+mod plan;
+mod process;
+mod random;
+mod remote;
+mod rot;
+mod server;
+mod sweeps;
+mod time;
+mod twin;
+mod world;
+
+#[path = "../../tests/support/redis.rs"]
+mod real;
+
+use mutant::Mutant;
+
+/// Seeds within which every planted mistake must be noticed.
+const SEEDS_A_MUTANT: u64 = 300;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is not a number: {text}")),
+    )
+}
+
+/// Runs a seed again and tells what happened in it.
+fn tell(seed: u64, mutant: Option<Mutant>) -> String {
+    let (verdict, trace) = check::run(seed, mutant, true);
+    format!("{trace}\nseed {seed}: {verdict:?}\nrun it again with FOOTFALL_SIMULATION_SEED={seed}")
+}
+
+#[test]
+fn every_answered_visit_is_counted_once_in_every_world() {
+    if let Some(seed) = number("FOOTFALL_SIMULATION_SEED") {
+        let told = tell(seed, None);
+        println!("{told}");
+        assert!(told.contains("Ok(())"), "seed {seed}");
+        return;
+    }
+    let seeds = number("FOOTFALL_SIMULATION_SEEDS").unwrap_or(5_000);
+    println!("seeds 0 to {}", seeds - 1);
+    let violated: Vec<u64> = (0..seeds)
+        .filter(|seed| check::run(*seed, None, false).0.is_err())
+        .collect();
+    if let Some(first) = violated.first() {
+        panic!("{}\nseeds with violations: {violated:?}", tell(*first, None));
+    }
+}
+
+#[test]
+fn a_seed_always_tells_the_same_story() {
+    for seed in [3, 14, 159] {
+        assert_eq!(
+            check::run(seed, None, true),
+            check::run(seed, None, true),
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn every_planted_mistake_is_noticed() {
+    let caught = |mutant| (0..SEEDS_A_MUTANT).find(|seed| check::run(*seed, Some(mutant), false).0.is_err());
+    let missed: Vec<_> = Mutant::ALL
+        .into_iter()
+        .filter(|mutant| {
+            let seed = caught(*mutant);
+            println!("{mutant:?}: seed {seed:?}");
+            seed.is_none()
+        })
+        .collect();
+    assert!(missed.is_empty(), "not noticed: {missed:?}");
+}

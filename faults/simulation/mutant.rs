@@ -1,0 +1,68 @@
+//! Planted mistakes. Each is made at a seam (disk, ledger's file, Redis, the harness), and the checker must notice it.
+
+/// What is wrong with a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// `fdatasync` says yes and does nothing.
+    SyncDoesNothing,
+    /// `fdatasync` fails and says yes.
+    SyncErrorIgnored,
+    /// Names are never made to last.
+    NamesNeverSynced,
+    /// A refused write is not cut off again.
+    RefusedWritesStay,
+    /// Frames that a power cut tore pass for whole ones: nobody looks at checksums.
+    ChecksumIgnored,
+    /// Recovery takes nothing behind the first damage.
+    RecoveryStopsAtDamage,
+    /// Visits are answered before they are written.
+    AnsweredBeforeWrite,
+    /// Segments go before what they hold is counted.
+    SegmentsRemovedEarly,
+    /// Idempotency keys are forgotten at a restart.
+    WindowForgotten,
+    /// The ledger writes its cursor, and its totals only when nothing intervenes.
+    CursorWithoutTotals,
+    /// The ledger writes its totals, and its cursor only when nothing intervenes.
+    TotalsWithoutCursor,
+    /// The guard takes any commit, wherever it starts.
+    FromIgnored,
+    /// The guard does not compare claims.
+    NonceIgnored,
+    /// The guard writes the sequence first, and Redis may die in between.
+    SequenceFirst,
+    /// A Redis that lost everything is given the latest changes only.
+    LostTakenForZero,
+    /// The log is folded anew from one frame too early.
+    RefoldOneTooEarly,
+    /// The log is folded anew from one frame too late.
+    RefoldOneTooLate,
+    /// A commit whose reply was lost is sent again as a new one.
+    ResentAsNew,
+    /// What Redis says of a gap is not listened to.
+    GapIgnored,
+}
+
+impl Mutant {
+    pub const ALL: [Self; 19] = [
+        Self::SyncDoesNothing,
+        Self::SyncErrorIgnored,
+        Self::NamesNeverSynced,
+        Self::RefusedWritesStay,
+        Self::ChecksumIgnored,
+        Self::RecoveryStopsAtDamage,
+        Self::AnsweredBeforeWrite,
+        Self::SegmentsRemovedEarly,
+        Self::WindowForgotten,
+        Self::CursorWithoutTotals,
+        Self::TotalsWithoutCursor,
+        Self::FromIgnored,
+        Self::NonceIgnored,
+        Self::SequenceFirst,
+        Self::LostTakenForZero,
+        Self::RefoldOneTooEarly,
+        Self::RefoldOneTooLate,
+        Self::ResentAsNew,
+        Self::GapIgnored,
+    ];
+}

@@ -1,0 +1,252 @@
+//! A gateway's process: the real parts, driven by hand.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use footfall::config::Config;
+use footfall::event::{Country, Sequence};
+use footfall::journal::{GroupCommit, Identity, JournalError};
+use footfall::outcome::Reason;
+use footfall::pipeline::parts::{Answer, Backlog, Core, Gather, Keyed, Link, Parts, advance, persist};
+use footfall::pipeline::{Place, Shared};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+
+use crate::disk::Directory;
+use crate::history::{Outcome, Ticket};
+use crate::random::SharedRandom;
+use crate::remote::{SimRemote, pause};
+use crate::time::SimClock;
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+type Written = oneshot::Receiver<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>;
+
+/// What a client waits for.
+enum Waiting {
+    Place(Place),
+    Written(Written),
+    Answer(oneshot::Receiver<Answer>),
+}
+
+/// How the link to Redis does.
+#[derive(Default)]
+pub struct Bond {
+    pub up: Cell<bool>,
+    /// Whether it was ever up.
+    pub met: Cell<bool>,
+    pub fenced: Cell<bool>,
+}
+
+pub struct Process {
+    pub shared: Arc<Shared>,
+    pub core: Rc<RefCell<Core>>,
+    pub bond: Rc<Bond>,
+    commits: GroupCommit,
+    gather: Rc<Gather>,
+    gathering: Task,
+    link: Option<Task>,
+    waiting: Vec<(Ticket, Waiting)>,
+}
+
+impl Process {
+    /// Starts over a directory; with a remote if the counters are in Redis.
+    pub fn start(
+        config: &Config,
+        (directory, identity): (&Directory, [u8; 16]),
+        clock: &SimClock,
+        redis: Option<(SimRemote, SharedRandom)>,
+    ) -> Result<Self, JournalError> {
+        let Parts {
+            shared,
+            core,
+            boot,
+            commits,
+        } = Parts::open(
+            (config, Arc::default()),
+            directory.ledger(),
+            (directory.disk(), Identity(identity)),
+            Arc::new(clock.clone()),
+        )?;
+        let core = Rc::new(RefCell::new(core));
+        let bond = Rc::new(Bond::default());
+        let link = redis.map(|(remote, random)| {
+            let link = Link::new((shared.clone(), core.clone()), remote, boot);
+            let task: Task = Box::pin(attend(link, bond.clone(), random));
+            task
+        });
+        let gather = Gather::new(shared.clone());
+        Ok(Self {
+            gathering: Box::pin(gather.clone().run()),
+            shared,
+            core,
+            bond,
+            commits,
+            gather,
+            link,
+            waiting: Vec::new(),
+        })
+    }
+
+    pub fn visit(&mut self, ticket: Ticket, country: Country, key: Option<&[u8]>) {
+        let waiting = match key {
+            None => Waiting::Place(self.gather.join(country)),
+            Some(id) => {
+                let (waiter, written) = oneshot::channel();
+                self.gather.join_keyed(Keyed {
+                    country,
+                    id: id.into(),
+                    waiter,
+                });
+                Waiting::Written(written)
+            }
+        };
+        self.waiting.push((ticket, waiting));
+    }
+
+    pub fn gather(&mut self) {
+        poll(&mut self.gathering);
+    }
+
+    /// One turn of group commit; whether it did anything.
+    pub fn sync(&mut self) -> bool {
+        self.commits.turn()
+    }
+
+    pub fn apply(&mut self) {
+        advance(&self.shared, &mut self.core.borrow_mut());
+    }
+
+    pub fn persist(&mut self) {
+        persist(&self.shared, &mut self.core.borrow_mut());
+    }
+
+    /// Lets the link go on by one step.
+    pub fn attend(&mut self) {
+        if self.link.as_mut().is_some_and(poll) {
+            self.link = None;
+        }
+    }
+
+    /// Who was answered, and how.
+    pub fn answers(&mut self) -> Vec<(Ticket, Outcome)> {
+        let mut answers = Vec::new();
+        let mut still = Vec::new();
+        for (ticket, waiting) in self.waiting.drain(..) {
+            match ask(waiting) {
+                Ok(outcome) => answers.push((ticket, outcome)),
+                Err(waiting) => still.push((ticket, waiting)),
+            }
+        }
+        self.waiting = still;
+        answers
+    }
+
+    /// The sequence that Redis holds, as far as the link knows.
+    pub fn held(&self) -> Option<Sequence> {
+        self.core.borrow().backlog.as_ref().map(Backlog::held)
+    }
+
+    /// Whether everything that was taken in is counted.
+    pub fn is_drained(&self) -> bool {
+        let core = self.core.borrow();
+        let applied = self.waiting.is_empty() && core.head() >= self.shared.log.synced();
+        if self.shared.is_embedded() {
+            return applied && core.ledger.durable_cursor() == core.ledger.cursor();
+        }
+        // A gateway that Redis was ahead of has nothing to send until a frame of its own is above that.
+        let sent = |backlog: &Backlog| backlog.held() == core.head() && backlog.bytes() == 0;
+        applied && self.bond.up.get() && core.backlog.as_ref().is_some_and(sent)
+    }
+
+    /// The end as a signal asks for it; who was answered meanwhile.
+    pub fn stop(self) -> Vec<(Ticket, Outcome)> {
+        let Self {
+            shared,
+            core,
+            commits,
+            mut gathering,
+            mut link,
+            waiting,
+            ..
+        } = self;
+        poll(&mut gathering);
+        commits.finish();
+        poll(&mut gathering);
+        advance(&shared, &mut core.borrow_mut());
+        for _ in 0..8 {
+            if link.as_mut().is_some_and(poll) {
+                link = None;
+            }
+        }
+        persist(&shared, &mut core.borrow_mut());
+        let mut answers = Vec::new();
+        for (ticket, waiting) in waiting {
+            let outcome = ask(waiting).or_else(ask).unwrap_or(Outcome::Unknown);
+            answers.push((ticket, outcome));
+        }
+        answers
+    }
+}
+
+/// The link, step by step: meets Redis whenever it must, and sends and asks in between.
+async fn attend(mut link: Link<SimRemote>, bond: Rc<Bond>, random: SharedRandom) {
+    loop {
+        pause().await;
+        let step = if !bond.up.get() {
+            link.meet().await
+        } else if random.chance(95) {
+            link.send().await
+        } else {
+            link.ask().await
+        };
+        match step {
+            Ok(()) => {
+                bond.up.set(true);
+                bond.met.set(true);
+            }
+            Err(interruption) => {
+                bond.up.set(false);
+                if !link.interrupted(interruption) {
+                    return bond.fenced.set(true);
+                }
+            }
+        }
+    }
+}
+
+fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
+    match waiting {
+        Waiting::Place(mut place) => match Pin::new(&mut place).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(end) => Ok(end.map_or_else(refused, |_| Outcome::Ok)),
+            Poll::Pending => Err(Waiting::Place(place)),
+        },
+        Waiting::Written(mut written) => match written.try_recv() {
+            Ok(Ok((_, answer))) => ask(Waiting::Answer(answer)),
+            Ok(Err(reason)) => Ok(refused(reason)),
+            Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
+            Err(TryRecvError::Empty) => Err(Waiting::Written(written)),
+        },
+        Waiting::Answer(mut answer) => match answer.try_recv() {
+            Ok(_) => Ok(Outcome::Ok),
+            Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
+            Err(TryRecvError::Empty) => Err(Waiting::Answer(answer)),
+        },
+    }
+}
+
+/// The only answer that does not mean "not kept".
+fn refused(reason: Reason) -> Outcome {
+    if reason == Reason::DurabilityUnknown {
+        Outcome::Unknown
+    } else {
+        Outcome::Fail
+    }
+}
+
+/// Whether the task ended.
+fn poll(task: &mut Task) -> bool {
+    task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+}

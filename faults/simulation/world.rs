@@ -1,0 +1,604 @@
+//! A world: gateways, a Redis, a clock, clients, and what happens to them, one step at a time, all by one seed.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use footfall::clock::Clock;
+use footfall::config::{Config, Durability};
+use footfall::event::{Country, Family};
+
+use crate::disk::{Directory, DiskFaults};
+use crate::history::{History, Outcome, Ticket};
+use crate::mutant::Mutant;
+use crate::plan::Plan;
+use crate::process::Process;
+use crate::random::{Random, SharedRandom};
+use crate::remote::{SharedWireFaults, SimRemote, WireFaults};
+use crate::server::{Server, SharedServer};
+use crate::time::SimClock;
+
+/// A data directory, and the process over it if one runs.
+pub struct Node {
+    pub directory: Directory,
+    identity: [u8; 16],
+    pub process: Option<Process>,
+    /// Never started again: a clone of it goes on.
+    pub retired: bool,
+    /// The node that was made as a copy of this one.
+    clone: Option<usize>,
+    /// The node that this one was copied from.
+    original: Option<usize>,
+    /// An older copy of the directory, and the step in which it was made.
+    copy: Option<(Directory, u64)>,
+    /// Restored or damaged, and Redis has not taken all of it since: must not be stopped before, see ARCHITECTURE.md.
+    pub unmet: bool,
+}
+
+pub struct World {
+    pub plan: Plan,
+    pub mutant: Option<Mutant>,
+    pub random: Random,
+    shared_random: SharedRandom,
+    pub clock: SimClock,
+    pub server: SharedServer,
+    wire: SharedWireFaults,
+    pub nodes: Vec<Node>,
+    pub history: History,
+    pub step: u64,
+    latest_ms: u64,
+    config: Config,
+    trace: Option<String>,
+}
+
+impl World {
+    pub fn new(seed: u64, mutant: Option<Mutant>, traced: bool) -> Self {
+        let mut random = Random::new(seed);
+        let plan = Plan::draw(&mut random, mutant);
+        let server = Server::new(random.fork(), mutant);
+        let mut world = Self {
+            mutant,
+            shared_random: SharedRandom::new(random.fork()),
+            clock: SimClock::new(),
+            server: Rc::new(RefCell::new(server)),
+            wire: Rc::default(),
+            nodes: Vec::new(),
+            history: History::default(),
+            step: 0,
+            latest_ms: 0,
+            config: plan.config(),
+            trace: traced.then(String::new),
+            plan,
+            random,
+        };
+        for number in 0..world.plan.gateways {
+            let directory = Directory::new(world.random.fork(), mutant);
+            world.add(directory, [u8::try_from(number).unwrap() + 1; 16]);
+        }
+        let plan = format!("{:?}", world.plan);
+        world.say(|| plan);
+        world
+    }
+
+    /// What happened, if it was written down.
+    pub fn into_trace(self) -> String {
+        self.trace.unwrap_or_default()
+    }
+
+    pub fn say(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            writeln!(trace, "{:>4}  {}", self.step, what()).unwrap();
+        }
+    }
+
+    fn add(&mut self, directory: Directory, identity: [u8; 16]) -> usize {
+        self.nodes.push(Node {
+            directory,
+            identity,
+            process: None,
+            retired: false,
+            clone: None,
+            original: None,
+            copy: None,
+            unmet: false,
+        });
+        self.nodes.len() - 1
+    }
+
+    /// Lives through the plan.
+    pub fn live(&mut self) {
+        for _ in 0..self.plan.steps {
+            self.step += 1;
+            let ms = self.random.below(200);
+            self.pass(ms);
+            self.go_on();
+        }
+    }
+
+    pub fn pass(&mut self, ms: u64) {
+        self.clock.pass(ms);
+        self.latest_ms = self.latest_ms.max(self.clock.unix_ms());
+    }
+
+    fn go_on(&mut self) {
+        let node = self.random.place(self.nodes.len());
+        match self.random.below(100) {
+            0..13 => self.begin_visit(node),
+            13..16 => self.visit_again(),
+            16..31 => self.with(node, Process::gather),
+            31..47 => self.sync(node),
+            47..57 => self.with(node, Process::apply),
+            57..62 => self.with(node, Process::persist),
+            62..86 => self.with(node, Process::attend),
+            86..88 => {
+                self.server.borrow_mut().run_late();
+            }
+            _ => self.disturb(node),
+        }
+        self.look_after(node);
+    }
+
+    /// Something goes wrong, or is mended.
+    fn disturb(&mut self, node: usize) {
+        match self.random.below(18) {
+            0 | 1 if self.plan.kills => self.kill(node),
+            2 if self.plan.kills => self.stop(node),
+            3 | 4 if self.plan.power => self.cut_power(node),
+            14 if self.plan.kills || self.plan.power => self.die_soon(node),
+            5 | 15 if self.plan.disk => self.break_disk(node),
+            6 if self.plan.wire => self.break_wire(),
+            7 if self.plan.redis_empty => {
+                self.say(|| "Redis comes back empty".into());
+                self.server.borrow_mut().lose_everything();
+            }
+            8 | 9 if self.plan.redis_back => self.server.borrow_mut().take_snapshot(),
+            10 if self.plan.redis_back => {
+                let went = self.server.borrow_mut().go_back();
+                self.say(|| format!("Redis goes back: {went}"));
+            }
+            11 if self.plan.restores => self.copy_or_restore(node),
+            12 if self.plan.clones => self.clone_beside(node),
+            13 if self.plan.time_jumps => self.jump(),
+            16 => self.heal(),
+            _ => {}
+        }
+    }
+
+    /// Starts what does not run, ends what must not.
+    fn look_after(&mut self, node: usize) {
+        if self.nodes[node].directory.is_dead() {
+            self.bury(node);
+            self.survive(node);
+        }
+        self.hear(node);
+        let Some(process) = &self.nodes[node].process else {
+            if self.random.chance(30) {
+                self.start(node);
+            }
+            return;
+        };
+        let (fenced, sealed) = (process.bond.fenced.get(), process.shared.log.is_sealed());
+        self.nodes[node].unmet &= !process.is_drained();
+        if fenced {
+            self.say(|| format!("node {node} is fenced"));
+            self.survive(node);
+        } else if sealed && !self.nodes[node].unmet {
+            // The process ends by itself.
+            if self.random.chance(50) {
+                self.stop(node);
+            } else {
+                self.kill(node);
+            }
+        }
+        if self.mutant == Some(Mutant::SegmentsRemovedEarly) {
+            self.remove_everything(node);
+        }
+    }
+
+    fn remove_everything(&mut self, node: usize) {
+        if let Some(process) = &self.nodes[node].process {
+            let core = process.core.borrow();
+            // An error means that the process is dead.
+            let _ = core
+                .segments()
+                .remove_done(footfall::event::Sequence(u64::MAX - 1), |_, _, _| true);
+        }
+    }
+
+    fn with(&mut self, node: usize, act: impl FnOnce(&mut Process)) {
+        if let Some(process) = &mut self.nodes[node].process {
+            act(process);
+        }
+    }
+
+    fn sync(&mut self, node: usize) {
+        let Some(process) = &mut self.nodes[node].process else {
+            return;
+        };
+        if process.sync() && !process.shared.log.is_sealed() && !self.nodes[node].directory.is_dead() {
+            self.hear(node);
+            self.history.synced(node);
+        }
+    }
+
+    /// Writes down who was answered.
+    pub fn hear(&mut self, node: usize) {
+        let Some(process) = &mut self.nodes[node].process else {
+            return;
+        };
+        let answers = process.answers();
+        self.note(node, answers);
+    }
+
+    fn note(&mut self, node: usize, answers: Vec<(Ticket, Outcome)>) {
+        for (ticket, outcome) in answers {
+            self.say(|| format!("node {node} answers {ticket:?}: {outcome:?}"));
+            let keyed = self.history.requests[ticket.0].key.is_some();
+            // Apply decides keyed visits, and sees synced frames only.
+            let safe = keyed || self.plan.durability != Durability::Os;
+            self.history.settle(ticket, outcome, (self.step, safe));
+        }
+    }
+
+    pub fn start(&mut self, node: usize) {
+        if self.nodes[node].retired || self.nodes[node].process.is_some() {
+            return;
+        }
+        let mut config = self.config.clone();
+        if self.mutant == Some(Mutant::WindowForgotten) && self.step > 5 {
+            config.apply.window_ms = 1;
+        }
+        let nonce = self.random.number();
+        let Node {
+            directory, identity, ..
+        } = &self.nodes[node];
+        directory.revive();
+        let redis = (!self.plan.embedded).then(|| {
+            let ways = (self.server.clone(), self.wire.clone());
+            let remote = SimRemote::new(ways, (*identity, nonce), self.shared_random.clone(), self.mutant);
+            (remote, self.shared_random.clone())
+        });
+        let started = Process::start(&config, (directory, *identity), &self.clock, redis);
+        let told = match &started {
+            Ok(process) => format!(
+                "up to {}, Redis holds {}",
+                process.core.borrow().head(),
+                self.server.borrow().cursor(*identity)
+            ),
+            Err(error) => error.to_string(),
+        };
+        self.say(|| format!("node {node} starts: {told}"));
+        // A start that fails leaves a directory like a crash does.
+        self.nodes[node].process = started.ok();
+    }
+
+    /// The process is gone without a word; its calls may still be on the wire.
+    fn bury(&mut self, node: usize) {
+        let Some(process) = self.nodes[node].process.take() else {
+            return;
+        };
+        drop(process);
+        self.nodes[node].directory.revive();
+        self.say(|| format!("node {node} is dead"));
+        self.forget_clients(node);
+    }
+
+    /// Whoever waited gets no answer.
+    fn forget_clients(&mut self, node: usize) {
+        let requests = self.history.requests.iter().enumerate();
+        let waiting: Vec<Ticket> = requests
+            .filter(|(_, request)| request.node == node)
+            .flat_map(|(number, request)| {
+                let open = request.attempts.iter().enumerate();
+                open.filter_map(move |(attempt, seen)| seen.outcome.is_none().then_some((number, attempt)))
+            })
+            .collect();
+        for ticket in waiting {
+            self.history.settle(ticket, Outcome::Unknown, (self.step, false));
+        }
+    }
+
+    /// Kills a process, unless it must first meet Redis; whether it may be.
+    fn crash(&mut self, node: usize) -> bool {
+        if self.nodes[node].unmet {
+            return false;
+        }
+        self.hear(node);
+        self.bury(node);
+        true
+    }
+
+    fn kill(&mut self, node: usize) {
+        if self.nodes[node].process.is_some() && self.crash(node) {
+            self.survive(node);
+        }
+    }
+
+    fn cut_power(&mut self, node: usize) {
+        if self.crash(node) {
+            self.say(|| format!("node {node} loses power"));
+            self.nodes[node].directory.cut_power();
+            self.history.power_cut(node);
+            self.rot(node);
+            self.survive(node);
+        }
+    }
+
+    fn stop(&mut self, node: usize) {
+        if self.nodes[node].unmet {
+            return;
+        }
+        self.hear(node);
+        let Some(process) = self.nodes[node].process.take() else {
+            return;
+        };
+        self.say(|| format!("node {node} stops"));
+        let answers = process.stop();
+        if !self.nodes[node].directory.is_dead() {
+            self.note(node, answers);
+        }
+        self.forget_clients(node);
+        self.nodes[node].directory.revive();
+        self.survive(node);
+    }
+
+    /// Of a directory and its clone one goes on when either ends or is fenced: the clone, once there is one.
+    fn survive(&mut self, node: usize) {
+        if self.nodes[node].clone.is_some() {
+            self.retire(node);
+        } else if let Some(original) = self.nodes[node]
+            .original
+            .filter(|original| !self.nodes[*original].retired)
+        {
+            self.retire(original);
+        }
+        // Fenced by a late claim of a process before it: it comes back with a claim of its own.
+        let fenced = self.nodes[node]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.bond.fenced.get());
+        if fenced {
+            self.hear(node);
+            self.bury(node);
+        }
+    }
+
+    fn retire(&mut self, node: usize) {
+        self.hear(node);
+        self.bury(node);
+        self.say(|| format!("node {node} is retired"));
+        self.nodes[node].retired = true;
+        let copied = self.nodes[node].copy.as_ref().map_or(0, |(_, step)| *step);
+        self.forfeit(node, copied);
+    }
+
+    fn forfeit(&mut self, node: usize, after: u64) {
+        // Counters in the directory are as old as the directory.
+        let counted = self.server.borrow().totals(Family::Visits);
+        let is_counted = |country: Country| counted.get(&country.to_string()).is_some_and(|total| *total > 0);
+        self.history.forfeit(node, after, is_counted);
+    }
+
+    fn die_soon(&mut self, node: usize) {
+        if !self.nodes[node].unmet && self.nodes[node].clone.is_none() && self.nodes[node].original.is_none() {
+            let calls = self.random.below(12);
+            self.nodes[node]
+                .directory
+                .set_faults(|faults| faults.dies_in = Some(calls));
+        }
+    }
+
+    fn break_disk(&mut self, node: usize) {
+        if self.nodes[node].unmet {
+            return;
+        }
+        let in_calls = self.random.below(4);
+        let kind = self.random.below(4);
+        self.say(|| format!("the disk of node {node} breaks: {kind} in {in_calls}"));
+        self.nodes[node].directory.set_faults(|faults| match kind {
+            0 => faults.full = true,
+            1 => faults.write_fails_in = Some(in_calls),
+            2 => faults.sync_fails_in = Some(in_calls),
+            _ => faults.reads_fail = 30,
+        });
+    }
+
+    fn break_wire(&mut self) {
+        let kind = self.random.below(5);
+        self.say(|| format!("the wire breaks: {kind}"));
+        let mut server = self.server.borrow_mut();
+        match kind {
+            0 => server.down = true,
+            1 => server.out_of_memory = true,
+            2 => server.life += 1,
+            _ => {
+                *self.wire.borrow_mut() = WireFaults {
+                    lost: self.random.below(30),
+                    unanswered: self.random.below(40),
+                    late: self.random.below(30),
+                }
+            }
+        }
+    }
+
+    /// Mends Redis and the disks; no directory, no process.
+    pub fn heal(&mut self) {
+        for node in &self.nodes {
+            node.directory.set_faults(|faults| {
+                *faults = DiskFaults {
+                    dies_in: faults.dies_in,
+                    ..DiskFaults::default()
+                };
+            });
+        }
+        let mut server = self.server.borrow_mut();
+        (server.down, server.out_of_memory) = (false, false);
+        *self.wire.borrow_mut() = WireFaults::default();
+    }
+
+    fn jump(&mut self) {
+        let hours = i64::try_from(self.random.below(60)).unwrap() - 30;
+        self.say(|| format!("the time of day jumps by {hours} hours"));
+        self.history.time_jumped();
+        self.clock.jump(hours * 3_600_000);
+        self.latest_ms = self.latest_ms.max(self.clock.unix_ms());
+    }
+
+    fn copy_or_restore(&mut self, node: usize) {
+        if self.nodes[node].unmet {
+            return;
+        }
+        self.hear(node);
+        match self.nodes[node].copy.take() {
+            Some((copy, step)) if self.random.chance(60) => {
+                self.crash(node);
+                self.say(|| format!("node {node} is restored to step {step}"));
+                self.forfeit(node, step);
+                self.nodes[node].directory.restore(&copy);
+                self.must_meet(node);
+            }
+            _ => {
+                self.say(|| format!("node {node} is copied"));
+                self.nodes[node].copy = Some((self.nodes[node].directory.copy(), self.step));
+            }
+        }
+    }
+
+    /// A directory that lacks what Redis may have of it must meet Redis before it is stopped.
+    pub fn must_meet(&mut self, node: usize) {
+        self.nodes[node].unmet = !self.plan.embedded;
+        // A late claim of an earlier process would fence it, and so stop it.
+        self.server.borrow_mut().lose_late_calls();
+    }
+
+    /// Starts a copy beside a gateway that has met Redis; one clone a world.
+    fn clone_beside(&mut self, node: usize) {
+        let met = self.nodes[node]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.bond.met.get());
+        if !met || self.nodes.iter().any(|node| node.clone.is_some()) {
+            return;
+        }
+        self.hear(node);
+        let copy = self.nodes[node].directory.copy();
+        let identity = self.nodes[node].identity;
+        self.nodes[node].copy = Some((copy.copy(), self.step));
+        let clone = self.add(copy, identity);
+        self.nodes[node].clone = Some(clone);
+        self.nodes[clone].original = Some(node);
+        self.must_meet(clone);
+        self.say(|| format!("node {clone} is a clone of node {node}"));
+        self.start(clone);
+    }
+
+    /// The totals that people see.
+    pub fn counted(&self, family: Family) -> std::collections::BTreeMap<String, u64> {
+        if !self.plan.embedded {
+            return self.server.borrow().totals(family);
+        }
+        let hash = footfall::event::CounterHash {
+            site: footfall::event::SiteId::DEFAULT,
+            family,
+        };
+        let node = &self.nodes[0];
+        let totals = match &node.process {
+            Some(process) => process.core.borrow().ledger.totals(&hash),
+            None => node.directory.ledger().totals(&hash),
+        };
+        totals.into_iter().map(|(field, total)| (field.into(), total)).collect()
+    }
+
+    fn begin_visit(&mut self, node: usize) {
+        if self.nodes[node].process.is_none() {
+            return;
+        }
+        for _ in 0..=self.random.below(3) {
+            let shared = self.random.chance(20).then(|| self.random.place(8));
+            let request = self.history.begin(node, shared, self.clock.unix_ms());
+            if self.random.chance(self.plan.keyed) {
+                self.history.requests[request].key = Some(format!("key-{request}").into_bytes());
+            }
+            self.send(request);
+        }
+    }
+
+    /// A client that does not know what became of its visit sends it again, with its key.
+    fn visit_again(&mut self) {
+        let requests = self.history.requests.iter().enumerate();
+        let open: Vec<usize> = requests
+            .filter(|(_, request)| request.is_open())
+            .map(|(number, _)| number)
+            .collect();
+        if !open.is_empty() {
+            let request = self.random.pick(&open);
+            self.resend(request);
+        }
+    }
+
+    /// Sends a visit again if whoever has its key still remembers it.
+    pub fn resend(&mut self, request: usize) {
+        let window_ms = self.config.apply.window_ms;
+        let Self { history, latest_ms, .. } = self;
+        let known = &mut history.requests[request];
+        known.given_up |= *latest_ms >= known.first_ms + window_ms / 2 || self.nodes[known.node].retired;
+        if !known.given_up && self.nodes[known.node].process.is_some() {
+            self.send(request);
+        }
+    }
+
+    fn send(&mut self, request: usize) {
+        let ticket = self.history.attempt(request);
+        let known = &self.history.requests[request];
+        let (node, country, key) = (known.node, known.country, known.key.clone());
+        self.say(|| format!("{ticket:?} to node {node}: {country}, keyed {}", key.is_some()));
+        self.with(node, |process| process.visit(ticket, country, key.as_deref()));
+        if self.mutant == Some(Mutant::AnsweredBeforeWrite) && self.random.chance(30) {
+            self.history.settle(ticket, Outcome::Ok, (self.step, true));
+        }
+    }
+}
+
+/// What the end of a world needs.
+impl World {
+    /// Lets a node do everything once.
+    pub fn turn(&mut self, node: usize) {
+        self.start(node);
+        self.with(node, Process::gather);
+        self.sync(node);
+        self.with(node, Process::gather);
+        self.with(node, Process::apply);
+        self.with(node, Process::attend);
+        self.with(node, Process::persist);
+        self.nodes[node]
+            .directory
+            .set_faults(|faults| *faults = DiskFaults::default());
+        self.look_after(node);
+    }
+
+    pub fn is_at_rest(&self) -> bool {
+        let at_rest = |node: &Node| {
+            let drained = node.process.as_ref().is_some_and(|process| {
+                // What Redis holds may have changed behind the link's back.
+                let held = process.held();
+                let told = held.is_none_or(|held| held == self.server.borrow().cursor(node.identity));
+                told && process.is_drained() && !process.bond.fenced.get()
+            });
+            node.retired || drained
+        };
+        self.nodes.iter().all(at_rest)
+    }
+
+    /// All visits that directories in service say they contributed.
+    pub fn contributed(&self) -> u64 {
+        let hash = footfall::event::CounterHash {
+            site: footfall::event::SiteId::DEFAULT,
+            family: Family::Visits,
+        };
+        let of = |node: &Node| {
+            let process = node.process.as_ref()?;
+            Some(process.core.borrow().ledger.totals(&hash).values().sum::<u64>())
+        };
+        self.nodes.iter().filter_map(of).sum()
+    }
+}
