@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use footfall::counters::{Ledger, LedgerError, LedgerFile, LedgerPage};
-use footfall::event::{CounterHash, Sequence};
+use footfall::event::CounterHash;
 use footfall::journal::{Disk, DiskFile};
 
 use crate::mutant::Mutant;
@@ -50,7 +50,8 @@ struct Files {
     name_changes: Vec<Vec<(String, Option<usize>)>>,
     nodes: Vec<Node>,
     ledger: BTreeMap<(CounterHash, Box<str>), u64>,
-    ledger_cursor: Sequence,
+    /// Everything else of the ledger.
+    page: LedgerPage,
     faults: DiskFaults,
     zeros_bytes: usize,
     dead: bool,
@@ -82,7 +83,7 @@ enum Leftover {
 }
 
 impl Directory {
-    pub fn new(mut random: Random, mutant: Option<Mutant>) -> Self {
+    pub fn new(identity: [u8; 16], mut random: Random, mutant: Option<Mutant>) -> Self {
         let zeros_bytes = match random.below(64) {
             0 => ZEROS,
             piece => usize::try_from(piece).unwrap() * 64,
@@ -93,7 +94,7 @@ impl Directory {
             name_changes: Vec::new(),
             nodes: Vec::new(),
             ledger: BTreeMap::new(),
-            ledger_cursor: Sequence::ZERO,
+            page: LedgerPage::born(identity),
             faults: DiskFaults::default(),
             zeros_bytes,
             dead: false,
@@ -131,12 +132,17 @@ impl Directory {
         let files = self.lock();
         let totals = files.ledger.iter();
         let page = LedgerPage {
-            cursor: files.ledger_cursor,
             totals: totals
                 .map(|((hash, field), total)| (*hash, field.clone(), *total))
                 .collect(),
+            ..files.page.clone()
         };
         Ledger::over(Box::new(SimLedger(self.clone())), page)
+    }
+
+    /// The name it commits under.
+    pub fn guard(&self) -> [u8; 16] {
+        self.lock().page.standing.guard
     }
 
     pub fn set_faults(&self, change: impl FnOnce(&mut DiskFaults)) {
@@ -561,7 +567,10 @@ impl LedgerFile for SimLedger {
             }
         }
         if !(half && files.mutant == Some(Mutant::TotalsWithoutCursor)) {
-            files.ledger_cursor = page.cursor;
+            files.page = LedgerPage {
+                totals: Vec::new(),
+                ..page.clone()
+            };
         }
         Ok(())
     }

@@ -106,9 +106,12 @@ impl Plan {
         if self.clones {
             self.restores = false;
         }
+        if self.clones {
+            // What a clone has of a directory that then loses it counts, and counts again when it is sent again.
+            self.power &= self.durability == Durability::Disk;
+        }
         if self.restores || self.clones {
-            // What the copy lacks is in Redis alone: a Redis that loses it, too, loses it for good. And a Redis that
-            // goes back into what two histories of one identity wrote under the same sequences cannot tell them apart.
+            // What the copy lacks is in Redis alone: a Redis that loses it, too, loses it for good.
             (self.redis_empty, self.redis_back, self.rot) = (false, false, false);
         }
         if self.rot {
@@ -116,9 +119,8 @@ impl Plan {
             self.redis_back = false;
         }
         if self.removal {
-            // A Redis that is further back than the kept segments halts counting, see ARCHITECTURE.md; and keys are
-            // remembered as far back as there are segments.
-            (self.redis_back, self.keyed) = (false, 0);
+            // Keys are remembered as far back as there are segments.
+            self.keyed = 0;
         }
     }
 

@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 
 use footfall::config::Config;
 use footfall::event::{Country, Sequence};
-use footfall::journal::{GroupCommit, Identity, JournalError};
+use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
 use footfall::pipeline::parts::{Answer, Backlog, Core, Gather, Keyed, Link, Parts, advance, persist};
-use footfall::pipeline::{Place, Shared};
+use footfall::pipeline::{PipelineError, Place, Shared};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::disk::Directory;
@@ -58,13 +58,8 @@ impl Process {
         (directory, identity): (&Directory, [u8; 16]),
         clock: &SimClock,
         redis: Option<(SimRemote, SharedRandom)>,
-    ) -> Result<Self, JournalError> {
-        let Parts {
-            shared,
-            core,
-            boot,
-            commits,
-        } = Parts::open(
+    ) -> Result<Self, PipelineError> {
+        let Parts { shared, core, commits } = Parts::open(
             (config, Arc::default()),
             directory.ledger(),
             (directory.disk(), Identity(identity)),
@@ -73,7 +68,7 @@ impl Process {
         let core = Rc::new(RefCell::new(core));
         let bond = Rc::new(Bond::default());
         let link = redis.map(|(remote, random)| {
-            let link = Link::new((shared.clone(), core.clone()), remote, boot);
+            let link = Link::new((shared.clone(), core.clone()), remote);
             let task: Task = Box::pin(attend(link, bond.clone(), random));
             task
         });
@@ -149,6 +144,11 @@ impl Process {
         self.core.borrow().backlog.as_ref().map(Backlog::held)
     }
 
+    /// The name it commits under.
+    pub fn guard(&self) -> [u8; 16] {
+        self.core.borrow().ledger.standing().guard
+    }
+
     /// Whether everything that was taken in is counted.
     pub fn is_drained(&self) -> bool {
         let core = self.core.borrow();
@@ -209,7 +209,7 @@ async fn attend(mut link: Link<SimRemote>, bond: Rc<Bond>, random: SharedRandom)
             }
             Err(interruption) => {
                 bond.up.set(false);
-                if !link.interrupted(interruption) {
+                if !link.interrupted(interruption).await {
                     return bond.fenced.set(true);
                 }
             }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use footfall::counters::{Commit, CountersError, Fields, RedisServer, Remote, Totals, Verdict};
+use footfall::counters::{Commit, CountersError, Fence, Fields, RedisServer, Remote, Totals, Verdict};
 use footfall::event::{CounterHash, Deltas, Sequence};
 
 use crate::mutant::Mutant;
@@ -32,11 +32,11 @@ pub struct SimRemote {
     faults: SharedWireFaults,
     random: SharedRandom,
     id: String,
-    nonce: String,
+    nonce: [u8; 16],
     epoch: u64,
     /// In which life of Redis the connection was made.
     connected: Option<u64>,
-    fenced: bool,
+    fenced: Option<Fence>,
     mutant: Option<Mutant>,
     /// What a mutant told the link instead of what Redis holds.
     told: Option<(Sequence, Sequence)>,
@@ -45,19 +45,20 @@ pub struct SimRemote {
 impl SimRemote {
     pub fn new(
         (server, faults): (SharedServer, SharedWireFaults),
-        (identity, nonce): ([u8; 16], u64),
+        identity: [u8; 16],
         random: SharedRandom,
         mutant: Option<Mutant>,
     ) -> Self {
+        let nonce = fresh(&random);
         Self {
             server,
             faults,
             random,
             id: id_of(identity),
-            nonce: format!("{nonce:032x}"),
+            nonce,
             epoch: 0,
             connected: None,
-            fenced: false,
+            fenced: None,
             mutant,
             told: None,
         }
@@ -95,8 +96,10 @@ impl SimRemote {
         let life = self.server.borrow().life;
         match self.connected.take() {
             Some(connected) if connected == life => {}
-            _ if self.fenced => return Err(CountersError::Fenced),
-            _ => return unavailable("not connected"),
+            _ => match self.fenced {
+                Some(fence) => return Err(CountersError::Fenced(fence)),
+                None => return unavailable("not connected"),
+            },
         }
         let reply = self.call(call).await?;
         self.connected = Some(life);
@@ -112,7 +115,7 @@ impl SimRemote {
     async fn claim(&mut self) -> Result<Option<Sequence>, CountersError> {
         let call = Call::Claim {
             id: self.id.clone(),
-            nonce: self.nonce.clone(),
+            nonce: id_of(self.nonce),
             epoch: self.epoch,
         };
         match self.call_connected(call).await? {
@@ -120,10 +123,9 @@ impl SimRemote {
                 self.epoch = epoch;
                 Ok(cursor.map(Sequence))
             }
-            Reply::Fenced => {
-                self.fenced = true;
-                self.connected = None;
-                Err(CountersError::Fenced)
+            Reply::Fenced(ousted, at) => {
+                let fence = self.fence(ousted, at);
+                Err(CountersError::Fenced(fence))
             }
             other => panic!("a claim is not answered with {other:?}"),
         }
@@ -133,7 +135,7 @@ impl SimRemote {
         let call = Call::Apply(Apply {
             id: self.id.clone(),
             epoch: self.epoch,
-            nonce: self.nonce.clone(),
+            nonce: id_of(self.nonce),
             from: commit.from.0,
             to: commit.to.0,
             whole,
@@ -144,7 +146,7 @@ impl SimRemote {
             Reply::Duplicate(held) => Verdict::Duplicate(Sequence(held)),
             Reply::Gap(held) => Verdict::Gap(Sequence(held)),
             Reply::Lost => Verdict::Lost,
-            Reply::Fenced => Verdict::Fenced,
+            Reply::Fenced(ousted, at) => Verdict::Fenced(self.fence(ousted, at)),
             Reply::Bad(reason) => Verdict::Bad(reason),
             Reply::Stale => {
                 self.connected = None;
@@ -152,11 +154,17 @@ impl SimRemote {
             }
             other => panic!("a commit is not answered with {other:?}"),
         };
-        if verdict == Verdict::Fenced {
-            self.fenced = true;
-            self.connected = None;
-        }
         Ok(verdict)
+    }
+
+    fn fence(&mut self, ousted: Option<String>, at: Option<u64>) -> Fence {
+        let fence = Fence {
+            held: at.map(Sequence),
+            ours: ousted == Some(id_of(self.nonce)),
+        };
+        self.connected = None;
+        self.fenced = Some(fence);
+        fence
     }
 
     /// What a mutant makes of what Redis holds.
@@ -205,8 +213,8 @@ impl SimRemote {
 impl Remote for SimRemote {
     async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
         self.connected = None;
-        if self.fenced {
-            return Err(CountersError::Fenced);
+        if let Some(fence) = self.fenced {
+            return Err(CountersError::Fenced(fence));
         }
         self.connected = Some(self.server.borrow().life);
         let held = self.claim().await?;
@@ -244,6 +252,31 @@ impl Remote for SimRemote {
         }
     }
 
+    fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError> {
+        self.nonce = fresh(&self.random);
+        (self.id, self.epoch) = (id_of(guard), 0);
+        (self.connected, self.fenced, self.told) = (None, None, None);
+        Ok(())
+    }
+
+    fn successor(&self) -> [u8; 16] {
+        self.nonce
+    }
+
+    async fn generation(&self) -> Result<u64, CountersError> {
+        match self.call(Call::Generation).await? {
+            Reply::Generation(generation) => Ok(generation),
+            other => panic!("a question for the generation is not answered with {other:?}"),
+        }
+    }
+
+    async fn renew(&self, ending: u64) -> Result<(bool, u64), CountersError> {
+        match self.call(Call::Renew(ending)).await? {
+            Reply::Renewed(ours, generation) => Ok((ours, generation)),
+            other => panic!("a renewal is not answered with {other:?}"),
+        }
+    }
+
     async fn server(&self) -> Result<RedisServer, CountersError> {
         if self.server.borrow().down {
             return unavailable("down");
@@ -263,6 +296,10 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.borrow_mut().give_up(self.1);
     }
+}
+
+fn fresh(random: &SharedRandom) -> [u8; 16] {
+    u128::from(random.below(u64::MAX)).to_be_bytes()
 }
 
 fn unavailable<T>(why: &str) -> Result<T, CountersError> {

@@ -43,7 +43,6 @@ impl World {
         if self.mutant == Some(Mutant::RecoveryStopsAtDamage) {
             directory.cut_behind(&name, frame.at);
         }
-        self.must_meet(node);
     }
 
     /// The visits of a damaged frame may be gone, and its key forgotten.

@@ -13,6 +13,9 @@ use crate::mutant::Mutant;
 use crate::random::Random;
 
 pub const GUARD: &str = "ff:{0}:guard";
+/// What all keys of the partition begin with.
+pub const PREFIX: &str = "ff:{0}:";
+const GENERATION: &str = ":generation";
 
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +29,20 @@ pub type Keys = BTreeMap<String, Key>;
 /// A call of one of the scripts.
 #[derive(Debug, Clone)]
 pub enum Call {
-    Claim { id: String, nonce: String, epoch: u64 },
+    Claim {
+        id: String,
+        nonce: String,
+        epoch: u64,
+    },
     Apply(Apply),
-    Read { id: String, hash: CounterHash },
+    Read {
+        id: String,
+        hash: CounterHash,
+    },
+    /// Asks for the generation.
+    Generation,
+    /// Ends a generation.
+    Renew(u64),
 }
 
 /// A commit on its way.
@@ -52,7 +66,10 @@ pub enum Reply {
     Duplicate(u64),
     Gap(u64),
     Lost,
-    Fenced,
+    /// The nonce that was ousted, and the sequence at that moment.
+    Fenced(Option<String>, Option<u64>),
+    Generation(u64),
+    Renewed(bool, u64),
     Stale,
     Bad(BadReason),
     /// An error of Redis itself: nothing was done.
@@ -151,11 +168,6 @@ impl Server {
         self.wire.remove(&number);
     }
 
-    /// Calls whose senders gave up never get there.
-    pub fn lose_late_calls(&mut self) {
-        self.wire.retain(|_, (_, given_up)| !*given_up);
-    }
-
     /// It gets there now.
     pub fn run(&mut self, number: u64) -> Reply {
         match self.wire.remove(&number) {
@@ -183,9 +195,11 @@ impl Server {
     pub fn call(&mut self, call: Call) -> Reply {
         match call {
             Call::Read { id, hash } => self.read(&id, &hash),
+            Call::Generation => self.generation().map_or(Reply::Refused, Reply::Generation),
             _ if self.out_of_memory => Reply::Refused,
             Call::Claim { id, nonce, epoch } => self.claim(&id, &nonce, epoch),
             Call::Apply(apply) => self.apply(&apply),
+            Call::Renew(ending) => self.renew(ending),
         }
     }
 
@@ -207,6 +221,42 @@ impl Server {
         }
     }
 
+    fn remove(&mut self, key: &str, field: &str) {
+        if let Some(Key::Hash(fields)) = self.keys.get_mut(key) {
+            fields.remove(field);
+        }
+    }
+
+    fn generation(&self) -> Option<u64> {
+        let guard = self.fields(GUARD).ok()?;
+        Some(number(guard.get(GENERATION)))
+    }
+
+    fn renew(&mut self, ending: u64) -> Reply {
+        let Some(current) = self.generation() else {
+            return Reply::Refused;
+        };
+        if current != ending {
+            return Reply::Renewed(false, current);
+        }
+        for family in Family::ALL {
+            let key = format!("{PREFIX}{}", family.name());
+            if let Some(held) = self.keys.remove(&key) {
+                self.keys.insert(format!("{key}:before-{}", current + 1), held);
+            }
+        }
+        for field in self
+            .fields(GUARD)
+            .unwrap_or_default()
+            .keys()
+            .filter(|field| !field.contains(':'))
+        {
+            self.remove(GUARD, field);
+        }
+        self.set(GUARD, GENERATION.into(), (current + 1).to_string());
+        Reply::Renewed(true, current + 1)
+    }
+
     fn claim(&mut self, id: &str, nonce: &str, ours: u64) -> Reply {
         let Ok(held) = self.fields(GUARD) else {
             return Reply::Refused;
@@ -214,7 +264,14 @@ impl Server {
         let stored = number(held.get(&format!("{id}:epoch")));
         let another = held.get(&format!("{id}:nonce")).map(String::as_str) != Some(nonce);
         if ours > 0 && stored >= ours && another && self.mutant != Some(Mutant::NonceIgnored) {
-            return Reply::Fenced;
+            return fenced(id, &held);
+        }
+        if let Some(ousted) = held.get(&format!("{id}:nonce")).filter(|_| another) {
+            self.set(GUARD, format!("{id}:ousted"), ousted.clone());
+            match held.get(id) {
+                Some(cursor) => self.set(GUARD, format!("{id}:at"), cursor.clone()),
+                None => self.remove(GUARD, &format!("{id}:at")),
+            }
         }
         let epoch = stored.max(ours) + 1;
         self.set(GUARD, format!("{id}:epoch"), epoch.to_string());
@@ -264,7 +321,7 @@ impl Server {
         let nonce_counts = self.mutant != Some(Mutant::NonceIgnored);
         if nonce_counts && held.get(&format!("{}:nonce", call.id)) != Some(&call.nonce) {
             return Some(if stored >= call.epoch {
-                Reply::Fenced
+                fenced(&call.id, held)
             } else {
                 Reply::Stale
             });
@@ -329,6 +386,11 @@ pub fn id_of(identity: [u8; 16]) -> String {
 pub fn key_of(hash: &CounterHash) -> String {
     assert!(hash.site.is_default(), "the simulated gateways know one site");
     format!("ff:{{0}}:{}", hash.family.name())
+}
+
+fn fenced(id: &str, held: &BTreeMap<String, String>) -> Reply {
+    let at = held.get(&format!("{id}:at")).and_then(|at| at.parse().ok());
+    Reply::Fenced(held.get(&format!("{id}:ousted")).cloned(), at)
 }
 
 fn number(text: Option<&String>) -> u64 {

@@ -32,7 +32,7 @@ impl Gateway {
         let mut config = Config::default();
         (config.journal.durability, config.journal.segment_bytes) = (durability, 400);
         Self {
-            directory: Directory::new(Random::new(seed), None),
+            directory: Directory::new(IDENTITY, Random::new(seed), None),
             clock: SimClock::new(),
             config,
             process: None,
@@ -197,7 +197,7 @@ type Frames = BTreeMap<u64, Vec<u8>>;
 
 /// A stopped journal in segments of about so many bytes, and what it holds.
 fn journal(segment_bytes: u64, payloads: impl Iterator<Item = Vec<u8>>) -> (Directory, Frames) {
-    let directory = Directory::new(Random::new(1), None);
+    let directory = Directory::new(IDENTITY, Random::new(1), None);
     let recovered = Recovered::open(directory.disk(), Identity(IDENTITY)).unwrap();
     let config = JournalConfig {
         segment_bytes,
@@ -246,7 +246,7 @@ fn a_tail_cut_at_any_byte_loses_what_was_cut_and_says_so() {
         let whole = directory.bytes(&name);
         let first: u64 = name.trim_end_matches(".segment").parse().unwrap();
         for length in SEGMENT_HEADER_BYTES..whole.len() {
-            let cut = Directory::new(Random::new(1), None);
+            let cut = Directory::new(IDENTITY, Random::new(1), None);
             cut.put(&name, &whole[..length]);
             let (recovery, found, _) = recover(&cut);
             let mut end = SEGMENT_HEADER_BYTES;
@@ -282,7 +282,7 @@ fn a_flipped_bit_anywhere_invents_nothing_loses_its_frame_at_most_and_is_told() 
     assert!(files.len() >= 4);
     let mut random = Random::new(7);
     for flip in 0..FLIPS {
-        let damaged = Directory::new(Random::new(1), None);
+        let damaged = Directory::new(IDENTITY, Random::new(1), None);
         for (name, bytes) in &files {
             damaged.put(name, bytes);
         }

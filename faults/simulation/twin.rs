@@ -12,23 +12,28 @@ use redis::{Commands, Connection, Value};
 use crate::mutant::Mutant;
 use crate::random::Random;
 use crate::real::{Engine, RedisServer};
-use crate::server::{Apply, Call, GUARD, Key, Keys, Reply, Server, id_of, key_of};
+use crate::server::{Apply, Call, GUARD, Key, Keys, PREFIX, Reply, Server, id_of, key_of};
 
 const CALLS_A_TRACE: usize = 60;
 const TRACES: u64 = 120;
 const FAMILIES: [Family; 2] = Family::ALL;
+/// What a gateway asks without a script.
+const GENERATION_SCRIPT: &str = "return {'generation', redis.call('HGET', KEYS[1], ':generation') or '0'}";
 /// Every kind of reply that the scripts give, in alphabetical order.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 16] = [
     "claimed",
     "duplicate",
     "fenced",
     "gap",
+    "generation",
     "limit",
     "lost",
     "number",
     "orphan",
+    "past",
     "read",
     "refused",
+    "renewed",
     "stale",
     "totals",
     "type",
@@ -122,6 +127,7 @@ impl Twins {
             15 | 16 => self.read(who),
             17 => self.tamper(),
             18 => self.snapshot = self.simulated.keys.clone(),
+            _ if self.random.chance(40) => self.renew(),
             _ if self.random.chance(30) => self.put(self.snapshot.clone()),
             _ => {}
         }
@@ -196,6 +202,14 @@ impl Twins {
         self.both(&Call::Read { id, hash });
     }
 
+    /// Ends the generation that there is, or one that there is not.
+    fn renew(&mut self) {
+        if let Reply::Generation(current) = self.both(&Call::Generation) {
+            let ending = if self.random.chance(70) { current } else { current + 1 };
+            self.both(&Call::Renew(ending));
+        }
+    }
+
     /// What people and failures do to keys.
     fn tamper(&mut self) {
         let mut keys = self.simulated.keys.clone();
@@ -268,6 +282,15 @@ impl Twins {
             Call::Read { id, hash } => {
                 let script = include_str!("../../src/counters/lua/read.lua");
                 (script, vec![GUARD.into(), key_of(hash)], vec![id.clone()])
+            }
+            Call::Generation => (GENERATION_SCRIPT, vec![GUARD.into()], Vec::new()),
+            Call::Renew(ending) => {
+                let keys = vec![GUARD.into(), PREFIX.into()];
+                (
+                    include_str!("../../src/counters/lua/renew.lua"),
+                    keys,
+                    vec![ending.to_string()],
+                )
             }
             Call::Apply(apply) => {
                 let (keys, arguments) = parameters(apply);
@@ -346,7 +369,15 @@ fn understand(call: &Call, reply: Value) -> Reply {
         ("DUP", _) => Reply::Duplicate(number(1)),
         ("GAP", _) => Reply::Gap(number(1)),
         ("LOST", _) => Reply::Lost,
-        ("FENCED", _) => Reply::Fenced,
+        ("FENCED", _) => {
+            let given = |place: usize| -> Option<String> {
+                redis::from_redis_value(values.get(place).cloned().unwrap_or(Value::Nil)).unwrap()
+            };
+            Reply::Fenced(given(1), given(2).and_then(|at| at.parse().ok()))
+        }
+        ("PAST", _) => Reply::Renewed(false, number(1)),
+        ("OK", Call::Renew(_)) => Reply::Renewed(true, number(1)),
+        ("generation", _) => Reply::Generation(number(1)),
         ("STALE", _) => Reply::Stale,
         ("BAD", _) => Reply::Bad(BadReason {
             key: text(1).into(),
@@ -371,8 +402,11 @@ fn kind(reply: &Reply) -> &'static str {
         Reply::Duplicate(_) => "duplicate",
         Reply::Gap(_) => "gap",
         Reply::Lost => "lost",
-        Reply::Fenced => "fenced",
+        Reply::Fenced(..) => "fenced",
         Reply::Stale => "stale",
+        Reply::Generation(_) => "generation",
+        Reply::Renewed(true, _) => "renewed",
+        Reply::Renewed(false, _) => "past",
         Reply::Refused => "refused",
         Reply::Bad(reason) => match reason.fault {
             Fault::Limit => "limit",
