@@ -40,7 +40,9 @@ fn come_to_rest(world: &mut World) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err("a healthy world does not come to rest".into())
+    let restless = |node: &crate::world::Node| node.process.as_ref().map(crate::process::Process::unrest);
+    let nodes: Vec<_> = world.nodes.iter().map(restless).collect();
+    Err(format!("a healthy world does not come to rest: {nodes:?}"))
 }
 
 /// Whoever does not know what became of his visit sends it again until he does.

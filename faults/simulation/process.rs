@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use footfall::config::Config;
+use footfall::counters::Remote as _;
 use footfall::event::{Country, Sequence};
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
@@ -49,6 +50,8 @@ pub struct Process {
     gathering: Task,
     link: Option<Task>,
     waiting: Vec<(Ticket, Waiting)>,
+    /// Frames may be missing that were synced: somebody damages files here.
+    pub damaged: bool,
 }
 
 impl Process {
@@ -61,7 +64,7 @@ impl Process {
     ) -> Result<Self, PipelineError> {
         let Parts { shared, core, commits } = Parts::open(
             (config, Arc::default()),
-            directory.ledger(),
+            (directory.ledger(), redis.as_ref().map(|(remote, _)| remote.writer())),
             (directory.disk(), Identity(identity)),
             Arc::new(clock.clone()),
         )?;
@@ -82,6 +85,7 @@ impl Process {
             gather,
             link,
             waiting: Vec::new(),
+            damaged: false,
         })
     }
 
@@ -149,10 +153,18 @@ impl Process {
         self.core.borrow().ledger.standing().guard
     }
 
+    /// How far it is from rest: who waits, and the sequences that are synced, applied, persisted and held by Redis.
+    pub fn unrest(&self) -> (usize, [Sequence; 3], Option<Sequence>) {
+        let core = self.core.borrow();
+        let sequences = [self.shared.log.synced(), core.head(), core.ledger.durable_cursor()];
+        drop(core);
+        (self.waiting.len(), sequences, self.held())
+    }
+
     /// Whether everything that was taken in is counted.
     pub fn is_drained(&self) -> bool {
         let core = self.core.borrow();
-        let applied = self.waiting.is_empty() && core.head() >= self.shared.log.synced();
+        let applied = self.waiting.is_empty() && (self.damaged || core.head() >= self.shared.log.synced());
         if self.shared.is_embedded() {
             return applied && core.ledger.durable_cursor() == core.ledger.cursor();
         }

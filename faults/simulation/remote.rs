@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use footfall::counters::{Commit, CountersError, Fence, Fields, RedisServer, Remote, Totals, Verdict};
+use footfall::counters::{Commit, CountersError, Fence, Fields, Inherited, RedisServer, Remote, Totals, Verdict};
 use footfall::event::{CounterHash, Deltas, Sequence};
 
 use crate::mutant::Mutant;
@@ -37,6 +37,7 @@ pub struct SimRemote {
     /// In which life of Redis the connection was made.
     connected: Option<u64>,
     fenced: Option<Fence>,
+    inherited: Vec<Inherited>,
     mutant: Option<Mutant>,
     /// What a mutant told the link instead of what Redis holds.
     told: Option<(Sequence, Sequence)>,
@@ -59,6 +60,7 @@ impl SimRemote {
             epoch: 0,
             connected: None,
             fenced: None,
+            inherited: Vec::new(),
             mutant,
             told: None,
         }
@@ -96,7 +98,7 @@ impl SimRemote {
         let life = self.server.borrow().life;
         match self.connected.take() {
             Some(connected) if connected == life => {}
-            _ => match self.fenced {
+            _ => match self.fenced.clone() {
                 Some(fence) => return Err(CountersError::Fenced(fence)),
                 None => return unavailable("not connected"),
             },
@@ -117,14 +119,15 @@ impl SimRemote {
             id: self.id.clone(),
             nonce: id_of(self.nonce),
             epoch: self.epoch,
+            inherited: written(&self.inherited),
         };
         match self.call_connected(call).await? {
             Reply::Claimed(epoch, cursor) => {
                 self.epoch = epoch;
                 Ok(cursor.map(Sequence))
             }
-            Reply::Fenced(ousted, at) => {
-                let fence = self.fence(ousted, at);
+            Reply::Fenced(ousted, at, inherited) => {
+                let fence = self.fence((ousted, at), inherited);
                 Err(CountersError::Fenced(fence))
             }
             other => panic!("a claim is not answered with {other:?}"),
@@ -146,7 +149,7 @@ impl SimRemote {
             Reply::Duplicate(held) => Verdict::Duplicate(Sequence(held)),
             Reply::Gap(held) => Verdict::Gap(Sequence(held)),
             Reply::Lost => Verdict::Lost,
-            Reply::Fenced(ousted, at) => Verdict::Fenced(self.fence(ousted, at)),
+            Reply::Fenced(ousted, at, inherited) => Verdict::Fenced(self.fence((ousted, at), inherited)),
             Reply::Bad(reason) => Verdict::Bad(reason),
             Reply::Stale => {
                 self.connected = None;
@@ -157,13 +160,14 @@ impl SimRemote {
         Ok(verdict)
     }
 
-    fn fence(&mut self, ousted: Option<String>, at: Option<u64>) -> Fence {
+    fn fence(&mut self, (ousted, at): (Option<String>, Option<u64>), inherited: Option<String>) -> Fence {
         let fence = Fence {
             held: at.map(Sequence),
             ours: ousted == Some(id_of(self.nonce)),
+            inherited: inherited.unwrap_or_default().split_whitespace().map(part).collect(),
         };
         self.connected = None;
-        self.fenced = Some(fence);
+        self.fenced = Some(fence.clone());
         fence
     }
 
@@ -196,7 +200,7 @@ impl SimRemote {
                 self.apply(commit, false).await
             }
             (Some(Mutant::ResentAsNew), Err(CountersError::Unavailable(_))) => {
-                let held = self.connect().await?.unwrap_or_default();
+                let held = self.connect(&self.inherited.clone()).await?.unwrap_or_default();
                 (commit.from, commit.to) = (held, commit.to.max(held.next()));
                 self.apply(commit, false).await
             }
@@ -211,9 +215,10 @@ impl SimRemote {
 }
 
 impl Remote for SimRemote {
-    async fn connect(&mut self) -> Result<Option<Sequence>, CountersError> {
+    async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError> {
+        inherited.clone_into(&mut self.inherited);
         self.connected = None;
-        if let Some(fence) = self.fenced {
+        if let Some(fence) = self.fenced.clone() {
             return Err(CountersError::Fenced(fence));
         }
         self.connected = Some(self.server.borrow().life);
@@ -259,7 +264,7 @@ impl Remote for SimRemote {
         Ok(())
     }
 
-    fn successor(&self) -> [u8; 16] {
+    fn writer(&self) -> [u8; 16] {
         self.nonce
     }
 
@@ -295,6 +300,22 @@ struct Waiting<'a>(&'a SharedServer, u64);
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.borrow_mut().give_up(self.1);
+    }
+}
+
+/// What a gateway inherited, as it stands in the guard.
+fn written(inherited: &[Inherited]) -> String {
+    let parts = inherited
+        .iter()
+        .map(|part| format!("{}:{}", id_of(part.writer), part.last));
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+fn part(written: &str) -> Inherited {
+    let (writer, last) = written.split_once(':').unwrap();
+    Inherited {
+        writer: u128::from_str_radix(writer, 16).unwrap().to_be_bytes(),
+        last: Sequence(last.parse().unwrap()),
     }
 }
 

@@ -33,6 +33,7 @@ pub enum Call {
         id: String,
         nonce: String,
         epoch: u64,
+        inherited: String,
     },
     Apply(Apply),
     Read {
@@ -66,8 +67,8 @@ pub enum Reply {
     Duplicate(u64),
     Gap(u64),
     Lost,
-    /// The nonce that was ousted, and the sequence at that moment.
-    Fenced(Option<String>, Option<u64>),
+    /// The nonce that was ousted, the sequence at that moment, and what who did it inherited.
+    Fenced(Option<String>, Option<u64>, Option<String>),
     Generation(u64),
     Renewed(bool, u64),
     Stale,
@@ -168,6 +169,12 @@ impl Server {
         self.wire.remove(&number);
     }
 
+    /// Claims whose senders gave up never get there.
+    pub fn lose_late_claims(&mut self) {
+        self.wire
+            .retain(|_, (call, given_up)| !(*given_up && matches!(call, Call::Claim { .. })));
+    }
+
     /// It gets there now.
     pub fn run(&mut self, number: u64) -> Reply {
         match self.wire.remove(&number) {
@@ -197,7 +204,12 @@ impl Server {
             Call::Read { id, hash } => self.read(&id, &hash),
             Call::Generation => self.generation().map_or(Reply::Refused, Reply::Generation),
             _ if self.out_of_memory => Reply::Refused,
-            Call::Claim { id, nonce, epoch } => self.claim(&id, &nonce, epoch),
+            Call::Claim {
+                id,
+                nonce,
+                epoch,
+                inherited,
+            } => self.claim((&id, &nonce), epoch, inherited),
             Call::Apply(apply) => self.apply(&apply),
             Call::Renew(ending) => self.renew(ending),
         }
@@ -257,7 +269,7 @@ impl Server {
         Reply::Renewed(true, current + 1)
     }
 
-    fn claim(&mut self, id: &str, nonce: &str, ours: u64) -> Reply {
+    fn claim(&mut self, (id, nonce): (&str, &str), ours: u64, inherited: String) -> Reply {
         let Ok(held) = self.fields(GUARD) else {
             return Reply::Refused;
         };
@@ -268,6 +280,7 @@ impl Server {
         }
         if let Some(ousted) = held.get(&format!("{id}:nonce")).filter(|_| another) {
             self.set(GUARD, format!("{id}:ousted"), ousted.clone());
+            self.set(GUARD, format!("{id}:inherited"), inherited);
             match held.get(id) {
                 Some(cursor) => self.set(GUARD, format!("{id}:at"), cursor.clone()),
                 None => self.remove(GUARD, &format!("{id}:at")),
@@ -390,7 +403,8 @@ pub fn key_of(hash: &CounterHash) -> String {
 
 fn fenced(id: &str, held: &BTreeMap<String, String>) -> Reply {
     let at = held.get(&format!("{id}:at")).and_then(|at| at.parse().ok());
-    Reply::Fenced(held.get(&format!("{id}:ousted")).cloned(), at)
+    let told = |what: &str| held.get(&format!("{id}:{what}")).cloned();
+    Reply::Fenced(told("ousted"), at, told("inherited"))
 }
 
 fn number(text: Option<&String>) -> u64 {

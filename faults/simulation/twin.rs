@@ -139,6 +139,7 @@ impl Twins {
             id: id.clone(),
             nonce: nonce.clone(),
             epoch: *epoch,
+            inherited: format!("{nonce}:{epoch}"),
         };
         if let Reply::Claimed(epoch, cursor) = self.both(&call) {
             (self.claimants[who].epoch, self.claimants[who].cursor) = (epoch, cursor.unwrap_or(0));
@@ -271,8 +272,13 @@ impl Twins {
 
     fn real_call(&mut self, call: &Call) -> Reply {
         let (script, keys, arguments) = match call {
-            Call::Claim { id, nonce, epoch } => {
-                let arguments = vec![id.clone(), nonce.clone(), epoch.to_string()];
+            Call::Claim {
+                id,
+                nonce,
+                epoch,
+                inherited,
+            } => {
+                let arguments = vec![id.clone(), nonce.clone(), epoch.to_string(), inherited.clone()];
                 (
                     include_str!("../../src/counters/lua/claim.lua"),
                     vec![GUARD.into()],
@@ -373,7 +379,7 @@ fn understand(call: &Call, reply: Value) -> Reply {
             let given = |place: usize| -> Option<String> {
                 redis::from_redis_value(values.get(place).cloned().unwrap_or(Value::Nil)).unwrap()
             };
-            Reply::Fenced(given(1), given(2).and_then(|at| at.parse().ok()))
+            Reply::Fenced(given(1), given(2).and_then(|at| at.parse().ok()), given(3))
         }
         ("PAST", _) => Reply::Renewed(false, number(1)),
         ("OK", Call::Renew(_)) => Reply::Renewed(true, number(1)),

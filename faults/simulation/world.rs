@@ -173,7 +173,12 @@ impl World {
         let (fenced, sealed) = (process.bond.fenced.get(), process.shared.log.is_sealed());
         if fenced {
             self.say(|| format!("node {node} is fenced"));
-            self.retire(node);
+            if self.plan.clones {
+                self.retire(node);
+            } else {
+                // Late claims of its own former processes did it: it is started again.
+                self.kill(node);
+            }
         } else if sealed {
             // The process ends by itself.
             if self.random.chance(50) {
@@ -261,6 +266,8 @@ impl World {
         self.say(|| format!("node {node} starts: {told}"));
         // A start that fails leaves a directory like a crash does.
         self.nodes[node].process = started.ok();
+        let damaged = self.plan.rot;
+        self.with(node, |process| process.damaged = damaged);
     }
 
     /// The process is gone without a word; its calls may still be on the wire.
@@ -276,6 +283,8 @@ impl World {
 
     /// Whoever waited gets no answer.
     fn forget_clients(&mut self, node: usize) {
+        // The late claim of a dead process passes for that of a clone, which would go on where the dead one ended.
+        self.server.borrow_mut().lose_late_claims();
         let requests = self.history.requests.iter().enumerate();
         let waiting: Vec<Ticket> = requests
             .filter(|(_, request)| request.node == node)
@@ -400,6 +409,8 @@ impl World {
                 self.forfeit(node, step);
                 self.nodes[node].directory.restore(&copy);
             }
+            // What a copy has that has not met Redis could be in Redis or not by the time it is put back.
+            _ if !self.nodes[node].directory.has_met() && !self.plan.embedded => {}
             _ => {
                 self.say(|| format!("node {node} is copied"));
                 self.nodes[node].copy = Some((self.nodes[node].directory.copy(), self.step));
@@ -417,7 +428,9 @@ impl World {
             return;
         }
         self.hear(node);
-        self.nodes[node].directory.set_faults(|faults| *faults = DiskFaults::default());
+        self.nodes[node]
+            .directory
+            .set_faults(|faults| *faults = DiskFaults::default());
         let copy = self.nodes[node].directory.copy();
         let clone = self.add(copy, self.nodes[node].identity);
         self.say(|| format!("node {clone} is a clone of node {node}"));
