@@ -50,9 +50,9 @@ impl Gateway {
         let request = self.history.begin(0, None, 0);
         let ticket = self.history.attempt(request);
         let country = self.history.requests[request].country;
-        let answered = self.process.as_mut().and_then(|process| {
+        let answered = self.process.as_mut().map(|process| {
             process.visit(ticket, country, None);
-            Some(answer(process).pop().map_or(Outcome::Unknown, |(_, outcome)| outcome))
+            answer(process).pop().map_or(Outcome::Unknown, |(_, outcome)| outcome)
         });
         // Where nobody listens nothing is kept.
         let outcome = answered.unwrap_or(Outcome::Fail);

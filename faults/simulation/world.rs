@@ -1,5 +1,7 @@
 //! A world: gateways, a Redis, a clock, clients, and what happens to them, one step at a time, all by one seed.
 
+mod mishaps;
+
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -14,7 +16,7 @@ use crate::mutant::Mutant;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::random::{Random, SharedRandom};
-use crate::remote::{SharedWireFaults, SimRemote, WireFaults};
+use crate::remote::{SharedWireFaults, SimRemote};
 use crate::server::{Server, SharedServer};
 use crate::time::SimClock;
 
@@ -338,111 +340,6 @@ impl World {
         let counted = self.server.borrow().totals(Family::Visits);
         let is_counted = |country: Country| counted.get(&country.to_string()).is_some_and(|total| *total > 0);
         self.history.forfeit(node, after, is_counted);
-    }
-
-    fn die_soon(&mut self, node: usize) {
-        let calls = self.random.below(12);
-        self.nodes[node]
-            .directory
-            .set_faults(|faults| faults.dies_in = Some(calls));
-    }
-
-    fn break_disk(&mut self, node: usize) {
-        let in_calls = self.random.below(4);
-        let kind = self.random.below(4);
-        self.say(|| format!("the disk of node {node} breaks: {kind} in {in_calls}"));
-        self.nodes[node].directory.set_faults(|faults| match kind {
-            0 => faults.full = true,
-            1 => faults.write_fails_in = Some(in_calls),
-            2 => faults.sync_fails_in = Some(in_calls),
-            _ => faults.reads_fail = 30,
-        });
-    }
-
-    fn break_wire(&mut self) {
-        let kind = self.random.below(5);
-        self.say(|| format!("the wire breaks: {kind}"));
-        let mut server = self.server.borrow_mut();
-        match kind {
-            0 => server.down = true,
-            1 => server.out_of_memory = true,
-            2 => server.life += 1,
-            _ => {
-                *self.wire.borrow_mut() = WireFaults {
-                    lost: self.random.below(30),
-                    unanswered: self.random.below(40),
-                    late: self.random.below(30),
-                }
-            }
-        }
-    }
-
-    /// Mends Redis and the disks; no directory, no process.
-    pub fn heal(&mut self) {
-        for node in &self.nodes {
-            node.directory.set_faults(|faults| {
-                *faults = DiskFaults {
-                    dies_in: faults.dies_in,
-                    ..DiskFaults::default()
-                };
-            });
-        }
-        let mut server = self.server.borrow_mut();
-        (server.down, server.out_of_memory) = (false, false);
-        *self.wire.borrow_mut() = WireFaults::default();
-    }
-
-    fn jump(&mut self) {
-        let hours = i64::try_from(self.random.below(60)).unwrap() - 30;
-        self.say(|| format!("the time of day jumps by {hours} hours"));
-        self.history.time_jumped();
-        self.clock.jump(hours * 3_600_000);
-        self.latest_ms = self.latest_ms.max(self.clock.unix_ms());
-    }
-
-    fn copy_or_restore(&mut self, node: usize) {
-        self.hear(node);
-        match self.nodes[node].copy.take() {
-            Some((copy, step)) if self.random.chance(60) => {
-                self.kill(node);
-                self.say(|| format!("node {node} is restored to step {step}"));
-                self.forfeit(node, step);
-                self.nodes[node].directory.restore(&copy);
-            }
-            // What a copy has that has not met Redis could be in Redis or not by the time it is put back.
-            _ if !self.nodes[node].directory.has_met() && !self.plan.embedded => {}
-            _ => {
-                self.say(|| format!("node {node} is copied"));
-                self.nodes[node].copy = Some((self.nodes[node].directory.copy(), self.step));
-            }
-        }
-    }
-
-    /// Starts a copy beside a gateway in service; one clone a world.
-    fn clone_beside(&mut self, node: usize) {
-        // What the copy has and Redis lacks would be sent by both, see the known limits in ARCHITECTURE.md.
-        let serves = |process: &Process| {
-            process.is_drained() && process.held() == Some(self.server.borrow().cursor(process.guard()))
-        };
-        if self.nodes.len() > self.plan.gateways || !self.nodes[node].process.as_ref().is_some_and(serves) {
-            return;
-        }
-        self.hear(node);
-        self.nodes[node]
-            .directory
-            .set_faults(|faults| *faults = DiskFaults::default());
-        let copy = self.nodes[node].directory.copy();
-        let clone = self.add(copy, self.nodes[node].identity);
-        self.say(|| format!("node {clone} is a clone of node {node}"));
-        self.start(clone);
-    }
-
-    /// Whether a clone, or what it was cloned from, has the same name with Redis still. Until one of them was fenced and
-    /// has taken another, neither may end: a start claims the name without learning whose it was meanwhile.
-    fn is_twinned(&self, node: usize) -> bool {
-        let name = self.nodes[node].directory.guard();
-        let others = self.nodes.iter().enumerate().filter(|(place, _)| *place != node);
-        others.into_iter().any(|(_, other)| other.directory.guard() == name)
     }
 
     /// The totals that people see.
