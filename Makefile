@@ -34,6 +34,7 @@ docs: ## Draw the reference pages under docs/ from the types
 faults: ## Break things in full series (some 20 minutes, as root), then write docs/fault-report.md
 	bash tests/setup.sh
 	rm -rf "$(TARGET)/faults"
+	FOOTFALL_SIMULATION_SEEDS=100000 cargo test --locked --test simulation every_answered
 ifeq ($(NEXTEST),nextest)
 	FOOTFALL_FAULTS=full cargo nextest run --locked --no-fail-fast --test faults; \
 	    status=$$?; python3 faults/report.py "$(TARGET)/faults" && exit $$status
