@@ -214,12 +214,19 @@ impl Core {
     /// # Errors
     /// When frames after it are gone or cannot be read.
     pub fn fold_after(&self, held: Sequence) -> Result<Batch, RefoldError> {
+        if held >= self.head() {
+            // The usual case at a start: nothing needs to be read to know that nothing is lacking.
+            return Ok(Batch {
+                to: self.head(),
+                ..Batch::default()
+            });
+        }
         let oldest = self
             .segments
             .list()
             .first()
             .map_or(held.next(), |segment| segment.first);
-        if held.next() < oldest && held < self.head() {
+        if held.next() < oldest {
             return Err(RefoldError::TooOld { held, oldest });
         }
         let mut apply = Apply::new(&self.config, &self.key);
