@@ -68,11 +68,9 @@ fn a_new_process_that_cannot_use_its_lane_changes_nothing() {
         fs::remove_file(&journal).unwrap();
         gateway.hand_over();
         let answer = gateway.client().visit("GB");
-        assert_eq!(
-            (answer.status, answer.text().as_str()),
-            (201, r#"{"gb":3}"#),
-            "{backend:?}"
-        );
+        // `202` as long as the new process has not heard from Redis itself.
+        assert!(matches!(answer.status, 201 | 202), "{backend:?}: {answer:?}");
+        assert_eq!(answer.text(), r#"{"gb":3}"#, "{backend:?}");
     }
 }
 
