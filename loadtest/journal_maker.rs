@@ -9,7 +9,8 @@ use clap::Parser;
 use footfall::clock::unix_ms;
 use footfall::event::{COUNTRIES, Country, Sequence, SiteId};
 use footfall::journal::{
-    Disk, Frame, Home, Identity, JournalError, RealDisk, SEGMENT_HEADER_BYTES, SegmentHeader, Segments, encode, payload,
+    Disk, Frame, Home, Identity, JournalError, Lane, LaneLock, RealDisk, SEGMENT_HEADER_BYTES, SegmentHeader, Segments,
+    encode, payload,
 };
 
 const SEGMENT_BYTES: usize = 64 << 20;
@@ -25,7 +26,7 @@ struct Flags {
 
 fn main() -> Result<(), JournalError> {
     let flags = Flags::parse();
-    let home = Home::open(&flags.folder)?;
+    let home = Home::open(LaneLock::take(&flags.folder, Lane::BOTH[0])?)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(&home.journal_folder())?);
     let segments = Segments::new(disk);
     let (mut next, mut total) = (1, 0);

@@ -51,7 +51,7 @@ fn a_counter_that_is_no_number_halts_counting_without_a_storm_until_it_is_mended
 #[test]
 fn a_visit_with_a_key_is_answered_even_if_the_journal_cannot_be_read() {
     let gateway = Settings::new().set("FOOTFALL_APPLY_ANSWER_MS_MAX", 300).start();
-    let journal = gateway.data_dir().join("journal");
+    let journal = gateway.data_dir().join("lane-0/journal");
     let segment = fs::read_dir(&journal).unwrap().next().unwrap().unwrap().path();
     let elsewhere = gateway.data_dir().join("elsewhere");
     fs::rename(&segment, &elsewhere).unwrap();

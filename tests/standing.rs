@@ -195,7 +195,7 @@ fn a_redis_older_than_the_kept_segments_is_filled_anew_by_every_gateway() {
         gateway.start_again();
     }
     until_redis_has(stage.server(), &counts(&[("fr", 9), ("gb", 3), ("cy", 6)]));
-    let journal = settings.data_dir().join("journal");
+    let journal = settings.data_dir().join("lane-0/journal");
     until_true("old segments are gone", || fs::read_dir(&journal).unwrap().count() == 1);
     // What a snapshot from before would have brought back.
     for (field, sequence) in &old {

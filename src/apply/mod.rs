@@ -73,6 +73,11 @@ impl Apply {
         }
     }
 
+    /// A visit of the other lane: its id is known from now on, and who counted it is not this lane's matter.
+    pub fn witness(&mut self, visit: KeyedVisit<'_>) {
+        let _ = self.window.claim((visit.site, visit.id), visit.time_ms, visit.country);
+    }
+
     /// Keeps the total that the visit with an id was answered with, for its twins.
     pub fn remember(&mut self, visit: KeyedVisit<'_>, total: u64) {
         self.window.remember(visit.site, visit.id, total);
@@ -146,6 +151,15 @@ mod tests {
             })
         );
         assert_eq!(apply.drain().get(&VISITS, "gb"), 1);
+    }
+
+    #[test]
+    fn a_visit_of_the_other_lane_counts_nothing_and_makes_its_twin_a_duplicate() {
+        let mut apply = apply();
+        apply.witness(keyed(b"a", 5));
+        assert!(apply.drain().is_empty());
+        assert!(matches!(apply.visit(keyed(b"a", 6)), Step::Duplicate(_)));
+        assert!(apply.drain().is_empty());
     }
 
     #[test]

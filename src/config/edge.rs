@@ -63,6 +63,14 @@ pub struct EdgeConfig {
     /// Longest time open requests may take to finish at shutdown, in milliseconds.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub drain_ms: u64,
+    /// Longest time a new process may take to get ready at a hand-over (`SIGUSR2`), in milliseconds; then the old one
+    /// goes on.
+    #[schemars(range(min = 1, max = 86_400_000))]
+    pub successor_ms_max: u64,
+    /// Longest time open requests may take to finish in the old process of a hand-over, in milliseconds; visits with
+    /// an `Idempotency-Key` wait for it in the new one.
+    #[schemars(range(min = 1, max = 86_400_000))]
+    pub linger_ms_max: u64,
 }
 
 impl Default for EdgeConfig {
@@ -90,6 +98,8 @@ impl Default for EdgeConfig {
             ],
             drain_delay_ms: 0,
             drain_ms: 30_000,
+            successor_ms_max: 60_000,
+            linger_ms_max: 5_000,
         }
     }
 }

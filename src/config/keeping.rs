@@ -33,7 +33,7 @@ impl Durability {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JournalConfig {
-    /// The data directory: journal, counters, identity. One gateway a directory.
+    /// The data directory: two lanes, each with journal, counters and identity. One gateway a directory.
     #[schemars(extend("format" = "path"))]
     pub data_dir: PathBuf,
     /// What a `2xx` promises: `os`, `disk` or `applied`.

@@ -34,7 +34,7 @@ impl<H: Handler> Caller<H> {
         Self {
             worker: Rc::clone(worker),
             life: Rc::clone(connection.line.life()),
-            peer: connection.peer,
+            peer: connection.manner.peer,
             trusted: connection.trusted,
         }
     }

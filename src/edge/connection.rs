@@ -1,14 +1,13 @@
 //! One connection, from its first byte to its close.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
 use hyper::service::service_fn;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::caller::Caller;
@@ -17,6 +16,7 @@ use super::deadlines::Line;
 use super::handler::Handler;
 use super::life::{Life, Phase};
 use super::opening::{self, Expected, Opening, Refusal};
+use super::passing::Manner;
 use super::stream::Stream;
 use super::worker::Worker;
 
@@ -28,12 +28,14 @@ const DISCARDED_BYTES_MAX: usize = 1_024 * 1_024;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) socket: TcpStream,
-    /// The other end, IPv4-mapped addresses as IPv4; behind a PROXY header the client it names.
-    pub(super) peer: IpAddr,
+    /// Whose it is, and how far it has come.
+    pub(super) manner: Manner,
     /// Whether the peer is one of our proxies.
     pub(super) trusted: bool,
     pub(super) line: Line,
     pub(super) place: Place,
+    /// Set when it is past everything that comes before HTTP, as one from another process may be.
+    pub(super) opening: Option<Opening>,
 }
 
 /// How serving came to its end.
@@ -43,46 +45,98 @@ enum End {
     Closed,
     /// The worker drains and nothing was in flight.
     Finished,
+    /// The worker hands over and nothing was under way.
+    Passing,
     /// A deadline passed in this phase.
     Expired(Phase),
 }
 
+/// Why HTTP did not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unopened {
+    /// The worker hands over, and nothing was read, or only a PROXY header.
+    Passing,
+    /// The connection is not to be served.
+    Gone,
+}
+
 /// Serves a connection until it ends.
 pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, mut connection: Connection) {
-    let life = Rc::clone(connection.line.life());
-    let Some(opening) = open(&worker, &mut connection, &life).await else {
-        return;
+    let opening = match connection.opening.take() {
+        Some(opening) => Ok(opening),
+        None => open(&worker, &mut connection).await,
     };
-    if opening.http2 {
+    match opening {
         // Boxed, so that connections of HTTP/1 do not carry its room about.
-        Box::pin(serve_http2(&worker, connection, opening.read)).await;
-    } else {
-        serve_http1(&worker, connection, opening.read).await;
+        Ok(opening) if opening.http2 => Box::pin(serve_http2(&worker, connection, opening.read)).await,
+        Ok(opening) => serve_http1(&worker, connection, opening.read).await,
+        Err(Unopened::Passing) => worker.pass(connection.socket, connection.manner, Bytes::new()),
+        Err(Unopened::Gone) => {}
     }
 }
 
 /// Reads what comes before HTTP, if anything can.
-async fn open<H: Handler>(worker: &Worker<H>, connection: &mut Connection, life: &Life) -> Option<Opening> {
-    let expected = Expected {
-        proxy_header: worker.proxy_protocol && connection.trusted,
-        http2: worker.http2.is_some(),
-    };
-    if !expected.proxy_header && !expected.http2 {
-        return Some(Opening::default());
-    }
-    let read = timely(life, opening::read(&mut connection.socket, expected)).await;
-    match read {
-        None => {
-            worker.metrics.edge.expired.inc();
+async fn open<H: Handler>(worker: &Worker<H>, connection: &mut Connection) -> Result<Opening, Unopened> {
+    let mut opening = Opening::default();
+    if worker.proxy_protocol && connection.trusted && !connection.manner.introduced {
+        let expected = Expected {
+            proxy_header: true,
+            http2: false,
+        };
+        opening = read_opening(worker, connection, expected, opening.read).await?;
+        if !worker.introduce(connection, opening.client) {
+            return Err(Unopened::Gone);
         }
+    }
+    if worker.http2.is_some() {
+        let expected = Expected {
+            proxy_header: false,
+            http2: true,
+        };
+        opening = read_opening(worker, connection, expected, opening.read).await?;
+    }
+    Ok(opening)
+}
+
+async fn read_opening<H: Handler>(
+    worker: &Worker<H>,
+    connection: &mut Connection,
+    expected: Expected,
+    before: Bytes,
+) -> Result<Opening, Unopened> {
+    let life = Rc::clone(connection.line.life());
+    if before.is_empty() && untouched_passes(&life, &connection.socket).await {
+        return Err(Unopened::Passing);
+    }
+    match timely(&life, opening::read(&mut connection.socket, expected, before)).await {
+        Some(Ok(opening)) => return Ok(opening),
         Some(Err(Refusal::Gone)) => {}
         Some(Err(Refusal::ProxyHeader)) => {
             worker.metrics.edge.unproxied.inc();
-            tracing::debug!(peer = %connection.peer, "closed: the PROXY header is missing or broken");
+            tracing::debug!(peer = %connection.manner.peer, "closed: the PROXY header is missing or broken");
         }
-        Some(Ok(opening)) => return worker.introduce(connection, opening.client).then_some(opening),
+        None => {
+            worker.metrics.edge.expired.inc();
+        }
     }
-    None
+    Err(Unopened::Gone)
+}
+
+/// Waits for the first byte without taking it; true if the worker hands over before it comes.
+async fn untouched_passes(life: &Life, socket: &TcpStream) -> bool {
+    poll_fn(|cx| {
+        life.watch(cx);
+        // Asked of the kernel, since the runtime's idea of readiness may be wrong. An error shows itself at the read that
+        // follows, and so does a deadline.
+        let mut byte = [0];
+        let ready = socket.poll_peek(cx, &mut ReadBuf::new(&mut byte)).is_ready() || life.is_expired();
+        match (ready, life.may_pass()) {
+            (true, _) => Poll::Ready(false),
+            (false, true) => Poll::Ready(true),
+            (false, false) => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Drives a future until a deadline of the connection passes.
@@ -101,6 +155,7 @@ async fn timely<F: Future>(life: &Life, future: F) -> Option<F::Output> {
 async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection, read: Bytes) {
     let life = Rc::clone(connection.line.life());
     let caller = Caller::new(worker, &connection);
+    let manner = connection.manner;
     let service = service_fn(move |request| caller.answer(request));
     let stream = Stream::new(connection.socket, read, true, Rc::clone(&life));
     let mut http = worker.http1.serve_connection(stream, service);
@@ -116,6 +171,9 @@ async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
         if life.is_expired() {
             return Poll::Ready(End::Expired(life.phase()));
         }
+        if life.may_pass() {
+            return Poll::Ready(End::Passing);
+        }
         if life.is_finishing() && life.is_idle() {
             return Poll::Ready(End::Finished);
         }
@@ -125,8 +183,18 @@ async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
     if matches!(end, End::Expired(_)) {
         worker.metrics.edge.expired.inc();
     }
-    let socket = http.into_parts().io.into_socket();
+    let rested = life.phase() == Phase::Idle;
+    let parts = http.into_parts();
+    let socket = parts.io.into_socket();
     match end {
+        End::Passing => {
+            let manner = Manner {
+                opened: true,
+                rested,
+                ..manner
+            };
+            worker.pass(socket, manner, parts.read_buf);
+        }
         End::Closed => discard(&life, socket).await,
         // A courtesy: who does not take it at once is not waited for.
         End::Expired(Phase::Head) => drop(socket.try_write(TIMEOUT_ANSWER)),
@@ -151,7 +219,9 @@ async fn serve_http2<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
                 worker.metrics.edge.expired.inc();
             }
             let forgotten = expired && phase == Phase::Idle;
-            if !forgotten && (goodbye || !life.is_finishing()) {
+            // Its state is too much to pass, and its clients know what a goodbye means.
+            let leaving = life.is_finishing() || life.is_passing();
+            if !forgotten && (goodbye || !leaving) {
                 return if expired { Poll::Ready(()) } else { Poll::Pending };
             }
             // The client learns which of its requests were taken; those in flight finish.

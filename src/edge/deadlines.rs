@@ -145,6 +145,13 @@ impl Roster {
         }
     }
 
+    /// Sends every connection to the successor as soon as nothing is under way on it.
+    pub(super) fn pass_connections(&self) {
+        for life in self.lives.borrow().iter() {
+            life.pass();
+        }
+    }
+
     /// Returns once no connection is left.
     pub(super) async fn empty(&self) {
         while self.open() > 0 {

@@ -1,6 +1,10 @@
 //! The way down: serving → not ready → draining → done.
 
+use std::sync::{Arc, OnceLock};
+
 use tokio::sync::watch;
+
+use super::passing::Successor;
 
 /// How far a shutdown has come. Stages only move forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,12 +23,15 @@ pub enum Stage {
 #[derive(Debug, Clone)]
 pub struct Drain {
     stage: watch::Sender<Stage>,
+    /// Who goes on serving, if somebody does.
+    successor: Arc<OnceLock<Arc<Successor>>>,
 }
 
 impl Default for Drain {
     fn default() -> Self {
         Self {
             stage: watch::Sender::new(Stage::Serving),
+            successor: Arc::default(),
         }
     }
 }
@@ -33,6 +40,18 @@ impl Drain {
     /// Begins the shutdown: not ready from now on. Calling it again changes nothing.
     pub fn begin(&self) {
         self.advance(Stage::NotReady);
+    }
+
+    /// Begins the shutdown, and passes what is open to a successor that listens on the same sockets already.
+    pub fn hand_over(&self, successor: Successor) {
+        // A second one comes too late: connections are on their way to the first.
+        let _ = self.successor.set(Arc::new(successor));
+        self.begin();
+    }
+
+    /// Who goes on serving, if somebody does.
+    pub(super) fn successor(&self) -> Option<&Arc<Successor>> {
+        self.successor.get()
     }
 
     /// Whether new traffic is welcome.

@@ -50,6 +50,8 @@ pub(super) struct Life {
     expired: Cell<bool>,
     /// The worker drains: close when idle.
     finishing: Cell<bool>,
+    /// The worker hands over: go to the successor when nothing is under way.
+    passing: Cell<bool>,
     /// Whom to wake when a deadline passes.
     waker: RefCell<Option<Waker>>,
     /// Where the roster keeps this life.
@@ -196,6 +198,26 @@ impl Life {
         self.finishing.get()
     }
 
+    /// The worker hands over.
+    pub(super) fn pass(&self) {
+        self.passing.set(true);
+        self.wake();
+    }
+
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing.get()
+    }
+
+    /// Whether the connection can go to another process now: nothing is under way on it.
+    pub(super) fn may_pass(&self) -> bool {
+        self.passing.get() && matches!(self.phase(), Phase::FirstByte | Phase::Idle) && !self.unsent.get()
+    }
+
+    /// The connection came from another process, which has answered requests on it.
+    pub(super) fn has_rested(&self) {
+        self.rest_in(Phase::Idle);
+    }
+
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
@@ -282,6 +304,23 @@ mod tests {
         second.awaits_client();
         drop(second);
         assert_eq!(life.phase(), Phase::Idle);
+    }
+
+    #[test]
+    fn a_connection_passes_between_requests_only() {
+        let life = life();
+        assert!(!life.may_pass());
+        life.pass();
+        assert!(life.may_pass(), "nothing was read yet");
+        life.has_read();
+        assert!(!life.may_pass(), "half a head was read");
+        let request = InFlight::begin(&life);
+        assert!(!life.may_pass());
+        life.set_unsent(true);
+        drop(request);
+        assert!(!life.may_pass(), "the answer is not with the kernel");
+        life.set_unsent(false);
+        assert!(life.may_pass());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! The edge must not know what a request means: a [`Handler`] gets it with its [`Client`](crate::admit::Client), and answers.
 //!
 //! Bounded are: connections in all and of one address, the bytes of a request head, its header fields, the bytes of
-//! answers a slow client leaves unread, and the time for a first byte, a head, a write and a rest between requests.
+//! answers a slow client leaves unread, connections passed by another process that wait, and the time for a first byte, a head, a write and a rest between requests.
 //! Request bodies and their deadlines are the handler's.
 //!
 //! On failure: a port that cannot be bound is an error before anything starts. When the machine is out of descriptors a
@@ -17,6 +17,7 @@
 mod body;
 mod caller;
 mod caps;
+pub mod channel;
 mod client_address;
 mod connection;
 mod deadlines;
@@ -27,6 +28,7 @@ mod in_flight;
 mod life;
 mod listener;
 mod opening;
+mod passing;
 mod protocols;
 mod proxy_protocol;
 mod stream;
@@ -41,6 +43,7 @@ pub use client_address::{TrustedProxies, client_address};
 pub use drain::{Drain, Stage};
 pub use handler::Handler;
 pub use listener::Listeners;
+pub use passing::{Arrival, Dealer, Successor};
 
 use self::caps::Caps;
 use self::worker::Shared;

@@ -49,9 +49,9 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// Reads until everything expected is known; the caller keeps the time.
-pub(super) async fn read(socket: &mut TcpStream, expected: Expected) -> Result<Opening, Refusal> {
-    let mut read = BytesMut::new();
+/// Reads, after what was read before, until everything expected is known; the caller keeps the time.
+pub(super) async fn read(socket: &mut TcpStream, expected: Expected, before: Bytes) -> Result<Opening, Refusal> {
+    let mut read = BytesMut::from(before);
     let mut opening = Opening::default();
     if expected.proxy_header {
         opening.client = read_proxy_header(socket, &mut read).await?;

@@ -1,15 +1,17 @@
 //! A worker: one thread with its own runtime, listeners and connections. Nothing a request does leaves it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::{http1, http2};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
@@ -19,6 +21,9 @@ use super::connection::{self, Connection};
 use super::deadlines::{Deadlines, Roster};
 use super::drain::{Drain, Stage};
 use super::handler::Handler;
+use super::listener::Row;
+use super::opening::Opening;
+use super::passing::{Arrival, Manner};
 use super::protocols::{self, LocalExecutor};
 use crate::clock;
 use crate::config::EdgeConfig;
@@ -47,6 +52,7 @@ pub(super) struct Worker<H> {
     pub(super) roster: Rc<Roster>,
     pub(super) metrics: Arc<Metrics>,
     caps: Arc<Caps>,
+    drain: Drain,
 }
 
 /// Runs a worker on this thread until it is drained.
@@ -54,20 +60,18 @@ pub(super) struct Worker<H> {
 /// # Errors
 ///
 /// When the runtime cannot be made or a listener cannot be watched.
-pub(super) fn run<H: Handler>(
-    shared: &Shared,
-    listeners: Vec<StdListener>,
-    handler: impl FnOnce() -> H,
-) -> io::Result<()> {
+pub(super) fn run<H: Handler>(shared: &Shared, row: Row, handler: impl FnOnce() -> H) -> io::Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listeners = listeners
-            .into_iter()
-            .map(TcpListener::from_std)
-            .collect::<io::Result<Vec<_>>>()?;
-        serve(shared, listeners, Rc::new(Worker::new(shared, handler()))).await;
+        let listeners = row.sockets.into_iter().map(TcpListener::from_std);
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        let worker = Rc::new(Worker::new(shared, handler()));
+        if let Some(arrivals) = row.arrivals {
+            spawn_local(welcome(Rc::clone(&worker), arrivals));
+        }
+        serve(shared, listeners, worker).await;
         Ok(())
     })
     // Dropping the runtime cuts what has not finished in time.
@@ -85,9 +89,13 @@ async fn serve<H: Handler>(shared: &Shared, listeners: Vec<TcpListener>, worker:
         .collect();
 
     shared.drain.reached(Stage::NotReady).await;
-    sleep(clock::ms(shared.config.drain_delay_ms)).await;
-    // Answers say goodbye before the last connections are accepted: those are to be short.
-    roster.finish_answers();
+    let config = &shared.config;
+    let is_succeeded = shared.drain.successor().is_some();
+    if !is_succeeded {
+        sleep(clock::ms(config.drain_delay_ms)).await;
+        // Answers say goodbye before the last connections are accepted: those are to be short.
+        roster.finish_answers();
+    }
     shared.drain.advance(Stage::Draining);
     for task in accepting {
         // A panic in there took the listener with it: closed, as it should be.
@@ -95,11 +103,14 @@ async fn serve<H: Handler>(shared: &Shared, listeners: Vec<TcpListener>, worker:
     }
     // One turn of the runtime, so that requests which have arrived are found before their connections count as idle.
     tokio::task::yield_now().await;
-    roster.finish_connections();
-    if timeout(clock::ms(shared.config.drain_ms), roster.empty())
-        .await
-        .is_err()
-    {
+    let patience_ms = if is_succeeded {
+        roster.pass_connections();
+        config.linger_ms_max
+    } else {
+        roster.finish_connections();
+        config.drain_ms
+    };
+    if timeout(clock::ms(patience_ms), roster.empty()).await.is_err() {
         tracing::warn!(
             connections = roster.open(),
             "cut connections that did not finish in time"
@@ -107,7 +118,15 @@ async fn serve<H: Handler>(shared: &Shared, listeners: Vec<TcpListener>, worker:
     }
 }
 
-/// Accepts until the drain, then what the kernel has queued, then closes the listener.
+/// Serves what another process passes, until it is gone.
+async fn welcome<H: Handler>(worker: Rc<Worker<H>>, mut arrivals: mpsc::Receiver<Arrival>) {
+    while let Some(arrival) = arrivals.recv().await {
+        worker.take_in(arrival);
+    }
+}
+
+/// Accepts until the drain, then what the kernel has queued, then closes the listener. A successor listens on the same
+/// socket, so to it the queue is left.
 async fn accept<H: Handler>(worker: Rc<Worker<H>>, listener: TcpListener, drain: Drain) {
     let mut stop = pin!(drain.reached(Stage::Draining));
     let mut pause_ms = PAUSE_MS.0;
@@ -130,7 +149,9 @@ async fn accept<H: Handler>(worker: Rc<Worker<H>>, listener: TcpListener, drain:
             }
         }
     }
-    worker.admit_queued(listener);
+    if drain.successor().is_none() {
+        worker.admit_queued(listener);
+    }
 }
 
 /// Errors that say something about the connection to be accepted, not about the machine.
@@ -154,35 +175,71 @@ impl<H: Handler> Worker<H> {
             roster: Rc::new(Roster::new(Deadlines::new(config))),
             metrics: Arc::clone(&shared.metrics),
             caps: Arc::clone(&shared.caps),
+            drain: shared.drain.clone(),
         }
     }
 
     /// Serves a connection if the caps let it in; else closes it at once.
     fn admit(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) {
         let peer = peer.ip().to_canonical();
-        let trusted = self.trusted.contains(peer);
-        let Some(mut place) = self.caps.take() else {
-            self.metrics.edge.refused.inc();
+        if let Some(connection) = self.enter(socket, Manner::of_new(peer), None) {
+            spawn_local(connection::serve(Rc::clone(self), connection));
+        }
+    }
+
+    /// Serves a connection that another process has passed, if the caps let it in.
+    fn take_in(self: &Rc<Self>, arrival: Arrival) {
+        let opening = arrival.manner.opened.then(|| Opening {
+            read: arrival.read,
+            ..Opening::default()
+        });
+        let Ok(socket) = TcpStream::from_std(arrival.socket) else {
             return;
         };
-        if !self.may_open(&mut place, peer, trusted) {
-            return;
+        if let Some(connection) = self.enter(socket, arrival.manner, opening) {
+            if arrival.manner.rested {
+                connection.line.life().has_rested();
+            }
+            spawn_local(connection::serve(Rc::clone(self), connection));
+        }
+    }
+
+    fn enter(&self, socket: TcpStream, manner: Manner, opening: Option<Opening>) -> Option<Connection> {
+        let trusted = self.trusted.contains(manner.peer);
+        let Some(mut place) = self.caps.take() else {
+            self.metrics.edge.refused.inc();
+            return None;
+        };
+        if !self.may_open(&mut place, manner.peer, trusted) {
+            return None;
         }
         self.metrics.edge.accepted.inc();
-        let connection = Connection {
+        Some(Connection {
             socket,
-            peer,
+            manner,
             trusted,
             line: self.roster.enter(),
             place,
+            opening,
+        })
+    }
+
+    /// Sends a connection on which nothing is under way to the successor, with what was read of its next request.
+    pub(super) fn pass(&self, socket: TcpStream, manner: Manner, read: Bytes) {
+        let (Some(successor), Ok(socket)) = (self.drain.successor(), socket.into_std()) else {
+            return;
         };
-        spawn_local(connection::serve(Rc::clone(self), connection));
+        let arrival = Arrival { socket, manner, read };
+        if let Err(error) = successor.pass(&arrival) {
+            tracing::warn!(%error, "a connection could not be passed to the new process and is closed");
+        }
     }
 
     /// Puts the client that a PROXY header names in the proxy's place; false if it has too many connections.
     pub(super) fn introduce(&self, connection: &mut Connection, client: Option<IpAddr>) -> bool {
+        connection.manner.introduced = true;
         let Some(client) = client else { return true };
-        connection.peer = client;
+        connection.manner.peer = client;
         connection.trusted = self.trusted.contains(client);
         self.may_open(&mut connection.place, client, connection.trusted)
     }
@@ -219,9 +276,8 @@ impl<H: Handler> Worker<H> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, TcpListener as StdListener};
 
-    use bytes::Bytes;
     use http::{Request, Response};
     use http_body_util::combinators::UnsyncBoxBody;
     use hyper::body::Incoming;

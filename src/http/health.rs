@@ -96,6 +96,14 @@ impl Health {
         obstacles.extend(status.ephemeral().map(|file_system| {
             format!("the data directory is on {file_system}, where nothing lasts: see journal.allow_ephemeral")
         }));
+        obstacles.extend(self.shared.beside().into_iter().flat_map(|resting| {
+            let status = &resting.status;
+            let fenced = status.is_fenced().then(|| "another gateway took it over".to_owned());
+            let unreadable = status.is_unreadable().then(|| "its journal cannot be read".to_owned());
+            let told = fenced.into_iter().chain(unreadable).chain(status.halted());
+            told.map(|what| format!("the lane that rests: {what}"))
+                .collect::<Vec<_>>()
+        }));
         obstacles
     }
 }

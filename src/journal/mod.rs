@@ -1,6 +1,6 @@
 //! The journal: the only record of truth between an answer and the stores.
 //!
-//! One ordered log a data directory: frames with checksum and sequence, in segment files. A `2xx` means that a visit's
+//! One ordered log a lane, two lanes a data directory: frames with checksum and sequence, in segment files. A `2xx` means that a visit's
 //! frame is in the log as far as the configured mode asks; everything behind the log (counters, stores) can be made
 //! again from it. The format is described in `docs/journal-format.md`.
 //!
@@ -36,14 +36,14 @@ use std::thread::JoinHandle;
 
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Frame, HEADER_BYTES, encode};
-pub use home::{Home, read_identity};
+pub use home::{Home, Lane, LaneLock};
 pub use log::{Draft, Log, Submitted};
 pub use reader::Reader;
 pub use recover::Recovery;
 pub use segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use segments::{Segment, Segments};
 pub use space::Space;
-pub use survey::{Survey, survey};
+pub use survey::{Survey, look, survey};
 pub use sync::GroupCommit;
 
 use crate::clock::{Clock, Machine};

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskFile};
 use super::scan::SegmentScan;
 use super::segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name};
 use super::segments::{Segment, Segments};
@@ -24,6 +24,33 @@ pub struct Survey {
     pub torn_bytes: u64,
 }
 
+/// The segments of a journal that another process may be writing to, without a look at their frames.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn look(disk: Arc<dyn Disk>, identity: Identity) -> io::Result<Arc<Segments>> {
+    let segments = Segments::new(disk);
+    for name in segments.names()? {
+        let file = segments.disk().open(&name)?;
+        if let Some(header) = header_of(&name, file.as_ref(), identity)? {
+            segments.add(Segment {
+                first: header.first,
+                created_ms: header.created_ms,
+                bytes: file.length()?,
+            });
+        }
+    }
+    Ok(Arc::new(segments))
+}
+
+/// A segment's header, if it is whole and the journal's own.
+fn header_of(name: &str, file: &dyn DiskFile, identity: Identity) -> io::Result<Option<SegmentHeader>> {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    file.read_at(0, &mut bytes)?;
+    let header = SegmentHeader::decode(&bytes);
+    Ok(header.filter(|header| header.identity == identity && Some(header.first) == parse_segment_name(name)))
+}
+
 /// Reads every frame of a disk's journal.
 ///
 /// # Errors
@@ -34,11 +61,7 @@ pub fn survey(disk: Arc<dyn Disk>, identity: Identity) -> io::Result<(Arc<Segmen
         // Bytes after the last frame are torn only at the very end of the journal.
         survey.damages += u64::from(std::mem::take(&mut survey.torn_bytes) > 0);
         let file = segments.disk().open(&name)?;
-        let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        file.read_at(0, &mut bytes)?;
-        let header = SegmentHeader::decode(&bytes)
-            .filter(|header| header.identity == identity && Some(header.first) == parse_segment_name(&name));
-        let Some(header) = header else {
+        let Some(header) = header_of(&name, file.as_ref(), identity)? else {
             survey.damages += 1;
             continue;
         };

@@ -30,6 +30,11 @@ impl Applier {
         Self { shared, core, redis }
     }
 
+    /// Its state, as long as it has not started.
+    pub const fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     /// Starts its thread; it ends after [`Shared::stop`], when everything synced is in the ledger.
     ///
     /// # Errors
@@ -116,6 +121,9 @@ pub fn persist(shared: &Shared, core: &mut Core) {
             .as_ref()
             .map_or(Sequence::ZERO, |backlog| backlog.held().min(durable))
     };
+    if shared.is_handing_over() {
+        return;
+    }
     let now_ms = shared.log.clock().unix_ms();
     let span_ms = keep_span_ms(shared);
     let bytes_max = shared.config.journal.keep_bytes;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::answers::Answer;
 use super::backlog::{Backlog, Batch};
+use super::beside::Beside;
 use crate::apply::{Apply, KeyedVisit, Step};
 use crate::config::ApplyConfig;
 use crate::counters::{Commit, Ledger, Verdict};
@@ -20,9 +21,12 @@ pub struct Core {
     /// What Redis lacks; `None` when embedded or as long as nobody knows what Redis holds.
     pub backlog: Option<Backlog>,
     segments: Arc<Segments>,
+    /// The other lane's segments, if anything was ever kept there.
+    others: Option<Arc<Segments>>,
     config: ApplyConfig,
     key: [u8; 16],
     reader: Reader,
+    beside: Beside,
     apply: Apply,
     /// Bytes of frames read while nobody knew what Redis holds.
     unplaced_bytes: u64,
@@ -47,17 +51,47 @@ pub enum RefoldError {
 impl Core {
     /// A consumer that begins where the window of idempotency keys or the ledger needs it to.
     pub fn new(ledger: Ledger, segments: Arc<Segments>, config: &ApplyConfig, key: [u8; 16]) -> Self {
-        let start = window_start(&segments, config, ledger.cursor());
+        let (start, _) = window_start(&segments, config, ledger.cursor());
         Self {
             ledger,
             backlog: None,
             reader: Reader::new(segments.clone(), start),
+            others: None,
+            beside: Beside::default(),
             apply: Apply::new(config, &key),
             segments,
             config: config.clone(),
             key,
             unplaced_bytes: 0,
         }
+    }
+
+    /// Takes the ids of the other lane's visits into account; to be called before anything is read.
+    #[must_use]
+    pub fn with_beside(mut self, others: Option<Arc<Segments>>) -> Self {
+        let (_, since_ms) = window_start(&self.segments, &self.config, self.ledger.cursor());
+        self.beside = Beside::since(others.as_ref(), since_ms);
+        self.others = others;
+        self
+    }
+
+    /// Learns the ids of the other lane's visits up to a sequence, as far as they can matter from now on.
+    ///
+    /// # Errors
+    /// When the other lane cannot be read.
+    pub fn hear_beside(&mut self, upto: Sequence) -> io::Result<()> {
+        self.beside.tell_upto(upto, &mut self.apply)
+    }
+
+    /// The other lane's segments have been listed anew.
+    pub fn replace_beside(&mut self, others: Arc<Segments>) {
+        self.beside.replace(others.clone());
+        self.others = Some(others);
+    }
+
+    /// Goes on behind everything the ledger has, without a window: for a lane that takes no visits.
+    pub fn rest(&mut self) {
+        self.reader = Reader::new(self.segments.clone(), self.ledger.cursor());
     }
 
     /// The last frame that was applied.
@@ -77,19 +111,15 @@ impl Core {
     /// When the log cannot be read.
     pub fn replay(&mut self, upto: Sequence) -> io::Result<u64> {
         let Self {
-            reader, apply, ledger, ..
+            reader,
+            beside,
+            apply,
+            ledger,
+            ..
         } = self;
-        reader.read(ledger.cursor(), |frame, _| {
-            replay_frame(apply, frame);
-            true
-        })?;
+        replay_upto(ledger.cursor(), reader, beside, apply)?;
         apply.drain();
-        let mut frames = 0;
-        reader.read(upto, |frame, _| {
-            frames += 1;
-            replay_frame(apply, frame);
-            true
-        })?;
+        let (frames, _) = replay_upto(upto, reader, beside, apply)?;
         let deltas = apply.drain();
         let to = reader.last().max(ledger.cursor());
         commit(ledger, to, &deltas).map_err(io::Error::other)?;
@@ -184,28 +214,28 @@ impl Core {
     /// # Errors
     /// When frames after it are gone or cannot be read.
     pub fn fold_after(&self, held: Sequence) -> Result<Batch, RefoldError> {
+        if held >= self.head() {
+            // The usual case at a start: nothing needs to be read to know that nothing is lacking.
+            return Ok(Batch {
+                to: self.head(),
+                ..Batch::default()
+            });
+        }
         let oldest = self
             .segments
             .list()
             .first()
             .map_or(held.next(), |segment| segment.first);
-        if held.next() < oldest && held < self.head() {
+        if held.next() < oldest {
             return Err(RefoldError::TooOld { held, oldest });
         }
         let mut apply = Apply::new(&self.config, &self.key);
-        let start = window_start(&self.segments, &self.config, held);
+        let (start, since_ms) = window_start(&self.segments, &self.config, held);
         let mut reader = Reader::new(self.segments.clone(), start);
-        let mut bytes = 0;
-        reader.read(held, |frame, _| {
-            replay_frame(&mut apply, frame);
-            true
-        })?;
+        let mut beside = Beside::since(self.others.as_ref(), since_ms);
+        replay_upto(held, &mut reader, &mut beside, &mut apply)?;
         apply.drain();
-        reader.read(self.head(), |frame, length| {
-            bytes += length as u64;
-            replay_frame(&mut apply, frame);
-            true
-        })?;
+        let (_, bytes) = replay_upto(self.head(), &mut reader, &mut beside, &mut apply)?;
         Ok(Batch {
             to: self.head(),
             deltas: apply.drain(),
@@ -227,9 +257,9 @@ fn commit(ledger: &mut Ledger, to: Sequence, deltas: &Deltas) -> Result<(), Stri
 }
 
 /// Where to begin reading so that the frames after `from` find every id of their window: before the first segment that
-/// was still open a window's span before the one that holds them was begun. Counted from the frames, not from now: a
-/// replay may come late.
-fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> Sequence {
+/// was still open a window's span before the one that holds them was begun, and when that was. Counted from the frames,
+/// not from now: a replay may come late.
+fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> (Sequence, u64) {
     let list = segments.list();
     let holder = list
         .iter()
@@ -242,7 +272,21 @@ fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> Se
     let start = list
         .get(too_old)
         .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)));
-    start.min(from)
+    (start.min(from), since_ms)
+}
+
+/// Replays frames in the order of both lanes; how many of this lane, and their bytes.
+fn replay_upto(upto: Sequence, reader: &mut Reader, beside: &mut Beside, apply: &mut Apply) -> io::Result<(u64, u64)> {
+    let (mut frames, mut bytes, mut heard) = (0, 0, Ok(()));
+    reader.read(upto, |frame, length| {
+        frames += 1;
+        bytes += length as u64;
+        heard = beside.tell_before(frame.sequence, apply);
+        replay_frame(apply, frame);
+        heard.is_ok()
+    })?;
+    heard?;
+    Ok((frames, bytes))
 }
 
 fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
@@ -304,7 +348,7 @@ fn read(frame: Frame<'_>) -> Payload<'_> {
     })
 }
 
-const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
+pub(super) const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
     KeyedVisit {
         site: visit.site,
         time_ms: visit.time_ms,

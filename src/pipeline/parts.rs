@@ -18,11 +18,31 @@ use super::{PipelineError, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::counters::Ledger;
-use crate::event::{CounterHash, Country, Family, SiteId};
-use crate::journal::{Disk, GroupCommit, Identity, JournalError, Recovered};
+use crate::event::{CounterHash, Country, Family, Sequence, SiteId};
+use crate::journal::{Disk, GroupCommit, Identity, JournalError, Recovered, Segments};
 use crate::metrics::Metrics;
 
-/// What a recovered data directory is served with.
+/// A lane's journal and ledger, recovered, before anything is begun.
+pub struct Found {
+    ledger: Ledger,
+    writer: Option<[u8; 16]>,
+    recovered: Recovered,
+    identity: Identity,
+}
+
+/// What a lane is served for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// It takes visits, whose sequences begin above this one.
+    Write {
+        /// Whatever the other lane has come to, or may come to.
+        above: Sequence,
+    },
+    /// It takes none; what it has is answered for.
+    Rest,
+}
+
+/// What a recovered lane is served with.
 pub struct Parts {
     /// What workers, applier and link share.
     pub shared: Arc<Shared>,
@@ -32,33 +52,91 @@ pub struct Parts {
     pub commits: GroupCommit,
 }
 
-impl Parts {
-    /// Recovers the journal on a disk, which the process `writer` goes on with (its nonce with Redis), brings the counters up to date, and begins a segment.
+impl Found {
+    /// Recovers the journal on a disk, which the process `writer` goes on with (its nonce with Redis).
     ///
     /// # Errors
     /// When the disk cannot be read or written.
     pub fn open(
-        (config, metrics): (&Config, Arc<Metrics>),
         (ledger, writer): (Ledger, Option<[u8; 16]>),
         (disk, identity): (Arc<dyn Disk>, Identity),
-        clock: Arc<dyn Clock>,
     ) -> Result<Self, PipelineError> {
-        let recovered = Recovered::open(disk, identity)?;
-        let head = recovered.recovery().head.max(ledger.cursor());
-        let mut core = Core::new(ledger, recovered.segments().clone(), &config.apply, identity.0);
-        let frames = core.replay(head).map_err(JournalError::Io)?;
-        tracing::info!(%head, replayed = frames, "the journal is recovered");
+        Ok(Self {
+            ledger,
+            writer,
+            recovered: Recovered::open(disk, identity)?,
+            identity,
+        })
+    }
+
+    /// The last sequence that was given to a frame here.
+    pub fn head(&self) -> Sequence {
+        self.recovered.recovery().head.max(self.ledger.cursor())
+    }
+
+    /// Its segments, for the other lane.
+    pub const fn segments(&self) -> &Arc<Segments> {
+        self.recovered.segments()
+    }
+
+    /// Brings the counters up to date and begins a segment; `others` are the other lane's segments.
+    ///
+    /// # Errors
+    /// When the disk cannot be read or written.
+    pub fn begin(
+        self,
+        (config, metrics): (&Config, Arc<Metrics>),
+        clock: Arc<dyn Clock>,
+        duty: Duty,
+        others: Option<Arc<Segments>>,
+    ) -> Result<Parts, PipelineError> {
+        let head = self.head();
+        let core = Core::new(
+            self.ledger,
+            self.recovered.segments().clone(),
+            &config.apply,
+            self.identity.0,
+        );
+        let mut core = core.with_beside(others);
+        if duty == Duty::Rest && core.ledger.cursor() >= head {
+            core.rest();
+        } else {
+            let frames = core.replay(head).map_err(JournalError::Io)?;
+            tracing::info!(%head, replayed = frames, "the journal is recovered");
+        }
         let boot = head.next();
         let mut standing = core.ledger.standing().clone();
-        standing.begin(writer, head);
+        standing.begin(self.writer, head);
         core.ledger.stand(standing)?;
-        let commits = recovered.begin(boot, config.journal.clone(), metrics.clone(), clock)?;
+        let commits = self
+            .recovered
+            .begin(boot, config.journal.clone(), metrics.clone(), clock)?;
+        if let Duty::Write { above } = duty {
+            commits.log().skip_past(above);
+        }
         let shared = Arc::new(Shared::new(config.clone(), metrics, commits.log().clone()));
         take_over_totals(&shared, &core.ledger);
         if !shared.is_embedded() {
             core.count_waiting(&shared).map_err(JournalError::Io)?;
         }
-        Ok(Self { shared, core, commits })
+        Ok(Parts { shared, core, commits })
+    }
+}
+
+impl Parts {
+    /// The same at once, for a lane that has no other beside it.
+    ///
+    /// # Errors
+    /// When the disk cannot be read or written.
+    pub fn open(
+        config: (&Config, Arc<Metrics>),
+        ledger: (Ledger, Option<[u8; 16]>),
+        disk: (Arc<dyn Disk>, Identity),
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PipelineError> {
+        let found = Found::open(ledger, disk)?;
+        let above = found.head();
+        found.begin(config, clock, Duty::Write { above }, None)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::{Pipeline, PipelineError};
 use crate::config::Config;
 use crate::counters::{CountersError, RedisAddress, RedisReader};
-use crate::journal::{JournalError, read_identity};
+use crate::journal::{JournalError, Lane};
 use crate::metrics::Metrics;
 
 /// Time in which gateways that run notice that their counts are gone and contribute them again, many times over.
@@ -67,7 +67,11 @@ pub async fn rebuild(config: &Config, out: &mut dyn Write) -> Result<bool, Rebui
 
 async fn contribute(config: &Config, out: &mut dyn Write) -> Result<(), RebuildError> {
     let folder = &config.journal.data_dir;
-    if read_identity(folder)?.is_none() {
+    let mut is_used = false;
+    for lane in Lane::BOTH {
+        is_used |= lane.identity(folder)?.is_some();
+    }
+    if !is_used {
         writeln!(out, "{}: nothing was ever kept there", folder.display())?;
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! What the workers, the applier and the health answers of one gateway share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -38,6 +38,10 @@ pub struct Shared {
     /// Whether the counters have answered since the start.
     pub(super) contacted: watch::Sender<bool>,
     stopping: AtomicBool,
+    /// A new process reads the segments.
+    handing_over: AtomicBool,
+    /// The lane that rests beside this one.
+    beside: Mutex<Option<Arc<Self>>>,
 }
 
 impl Shared {
@@ -55,7 +59,33 @@ impl Shared {
             send_now: Notify::new(),
             contacted: watch::Sender::new(embedded),
             stopping: AtomicBool::new(false),
+            handing_over: AtomicBool::new(false),
+            beside: Mutex::default(),
         }
+    }
+
+    /// Returns when the counters have answered since the start.
+    pub(super) async fn is_contacted(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.contacted.subscribe().wait_for(|met| *met).await;
+    }
+
+    /// The lane that rests beside this one, if there is one.
+    pub fn beside(&self) -> Option<Arc<Self>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_beside(&self, resting: Option<Arc<Self>>) {
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = resting;
+    }
+
+    /// Whether a new process is about to take over, and reads the segments.
+    pub(super) fn is_handing_over(&self) -> bool {
+        self.handing_over.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_handing_over(&self, handing_over: bool) {
+        self.handing_over.store(handing_over, Ordering::Release);
     }
 
     /// Whether the counters are those in the data directory.

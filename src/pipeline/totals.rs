@@ -4,7 +4,7 @@
 //! client reads its own visits, and by what the others have counted more than was known. Each visit is answered with
 //! the number that it raised the total to, so no number is given twice.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::clock;
@@ -23,6 +23,10 @@ pub struct Totals {
     foreign: Box<[AtomicU64]>,
     /// Rises with every change of a total.
     version: AtomicU64,
+    /// Cleared while another process still counts what belongs to the totals.
+    whole: AtomicBool,
+    /// Set when another process has told what the others have counted.
+    heard: AtomicBool,
     view: View,
 }
 
@@ -55,6 +59,8 @@ impl Totals {
             counts: zeros(),
             foreign: zeros(),
             version: AtomicU64::new(0),
+            whole: AtomicBool::new(true),
+            heard: AtomicBool::new(false),
             view,
         }
     }
@@ -87,13 +93,32 @@ impl Totals {
         }
     }
 
+    /// Notes whether another process still counts what belongs to the totals.
+    pub(super) fn set_whole(&self, now: bool) {
+        self.whole.store(now, Ordering::Release);
+    }
+
+    /// Takes over totals that another process has told; `before` is what both of them include as kept here.
+    pub(super) fn hear(&self, told: &Told, before: &Told) {
+        for (country, total) in told.iter() {
+            self.raise_foreign(country, total.saturating_sub(before.of(country)));
+        }
+        if told.known {
+            self.heard.store(true, Ordering::Release);
+        }
+    }
+
     /// Changes whenever a total does.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Whether the others' counts are at most a second old.
+    /// Whether nothing is missing, and the others' counts are at most a second old.
     pub fn is_current(&self) -> bool {
+        self.whole.load(Ordering::Acquire) && self.is_fresh()
+    }
+
+    fn is_fresh(&self) -> bool {
         match &self.view {
             View::Alone => true,
             View::Shared { begun, told_ms } => {
@@ -107,7 +132,9 @@ impl Totals {
     pub fn is_known(&self) -> bool {
         match &self.view {
             View::Alone => true,
-            View::Shared { told_ms, .. } => told_ms.load(Ordering::Acquire) != NEVER,
+            View::Shared { told_ms, .. } => {
+                self.heard.load(Ordering::Acquire) || told_ms.load(Ordering::Acquire) != NEVER
+            }
         }
     }
 
@@ -117,6 +144,51 @@ impl Totals {
             .filter_map(Country::from_index)
             .map(|country| (country, self.total(country)))
             .filter(|&(_, total)| total > 0)
+    }
+}
+
+/// Totals as one process tells them to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    totals: Vec<u64>,
+    /// Whether the others' counts were known.
+    known: bool,
+}
+
+impl Told {
+    /// The totals as they are now.
+    pub fn own(totals: &Totals) -> Self {
+        let total = |index| Country::from_index(index).map_or(0, |country| totals.total(country));
+        Self {
+            totals: (0..COUNTRIES).map(total).collect(),
+            known: totals.is_known(),
+        }
+    }
+
+    /// A byte whether the others' counts are known, then the totals, eight bytes each.
+    pub fn encode(&self) -> Vec<u8> {
+        let totals = self.totals.iter().flat_map(|total| total.to_le_bytes());
+        std::iter::once(u8::from(self.known)).chain(totals).collect()
+    }
+
+    /// Reads them again; `None` if the bytes are something else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (known, totals) = bytes.split_first()?;
+        let (totals, rest) = totals.as_chunks();
+        let whole = totals.len() == COUNTRIES && rest.is_empty();
+        whole.then(|| Self {
+            totals: totals.iter().map(|total| u64::from_le_bytes(*total)).collect(),
+            known: *known == 1,
+        })
+    }
+
+    fn of(&self, country: Country) -> u64 {
+        self.totals.get(country.index()).copied().unwrap_or_default()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Country, u64)> {
+        let countries = (0..COUNTRIES).filter_map(Country::from_index);
+        countries.map(|country| (country, self.of(country)))
     }
 }
 
@@ -156,6 +228,34 @@ mod tests {
             totals.raise_foreign(gb, foreign);
             assert_eq!(totals.total(gb), total, "foreign {foreign}");
         }
+    }
+
+    #[test]
+    fn totals_that_another_process_tells_take_none_back_and_count_nothing_twice() {
+        let gb = Country::parse(b"gb").unwrap();
+        let old = Totals::alone();
+        old.raise(gb, 40);
+        let told = Told::decode(&Told::own(&old).encode()).unwrap();
+        assert_eq!(told, Told::own(&old));
+        let new = Totals::alone();
+        new.raise(gb, 10);
+        let before = Told::own(&new);
+        new.set_whole(false);
+        assert!(!new.is_current());
+        new.raise(gb, 2);
+        new.hear(&told, &before);
+        new.hear(&told, &before);
+        assert_eq!(
+            new.total(gb),
+            42,
+            "40 told, of which 10 were kept here before, and 2 since"
+        );
+        new.set_whole(true);
+        assert!(new.is_current());
+        let beside_others = Totals::shared();
+        beside_others.hear(&told, &before);
+        assert!(beside_others.is_known() && !beside_others.is_current());
+        assert_eq!(Told::decode(&[1, 2, 3]), None);
     }
 
     #[test]

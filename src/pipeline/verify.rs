@@ -1,5 +1,6 @@
 //! `verify`: holds the counters against the journal and against what this directory has contributed.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +9,14 @@ use super::core::{Core, RefoldError};
 use super::{PipelineError, redis_clients};
 use crate::config::Config;
 use crate::counters::{CountersError, Fields, Ledger, RedisReader};
-use crate::event::{CounterHash, Deltas};
-use crate::journal::{Home, JournalError, RealDisk, Survey, read_identity, survey};
+use crate::event::{CounterHash, Deltas, Sequence};
+use crate::journal::{Home, JournalError, Lane, LaneLock, RealDisk, Segments, Survey, survey};
+
+/// A lane as its files tell it.
+struct Checked {
+    core: Core,
+    reader: Option<RedisReader>,
+}
 
 /// Checks a data directory that no gateway is using, and Redis if there is one; writes what it finds, and says whether
 /// all is well.
@@ -17,30 +24,59 @@ use crate::journal::{Home, JournalError, RealDisk, Survey, read_identity, survey
 /// # Errors
 /// When the directory, the database or Redis cannot be read.
 pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, VerifyError> {
-    let folder = &config.journal.data_dir;
-    if read_identity(folder)?.is_none() {
-        return Err(VerifyError::Nothing(folder.clone()));
+    let data_dir = &config.journal.data_dir;
+    let mut used = Vec::new();
+    for lane in Lane::BOTH {
+        if lane.identity(data_dir)?.is_some() {
+            used.push(lane);
+        }
     }
-    let home = Home::open(folder)?;
-    let identity = home.identity();
-    let ledger = Ledger::open(home.counters_file(), identity.0).map_err(PipelineError::from)?;
-    let disk = RealDisk::new(&home.journal_folder())?;
-    let (segments, found) = survey(Arc::new(disk), identity)?;
-    let mut good = tell_journal(found, out)?;
-    let mut core = Core::new(ledger, segments, &config.apply, identity.0);
-    let counted = core.ledger.cursor();
-    core.replay(found.head)?;
-    writeln!(
-        out,
-        "counters: applied up to {counted}, the journal goes up to {}",
-        found.head.max(counted)
-    )?;
-    let redis = redis_clients(config, core.ledger.standing().guard).map_err(PipelineError::from)?;
-    if let Some((_, reader)) = redis {
-        good &= compare(&core, &reader, out).await?;
+    if used.is_empty() {
+        return Err(VerifyError::Nothing(data_dir.clone()));
+    }
+    let mut surveyed = Vec::new();
+    for lane in used {
+        let home = Home::open(LaneLock::take(data_dir, lane)?)?;
+        let disk = RealDisk::new(&home.journal_folder())?;
+        let (segments, found) = survey(Arc::new(disk), home.identity())?;
+        surveyed.push((home, segments, found));
+    }
+    let (mut good, mut lanes) = (true, Vec::new());
+    for (home, segments, found) in &surveyed {
+        let others = surveyed.iter().find(|(other, ..)| other.lane() != home.lane());
+        let others = others.map(|(_, segments, _)| segments.clone());
+        writeln!(out, "{}", home.lane())?;
+        good &= tell_journal(*found, out)?;
+        lanes.push(check_lane(config, (home, segments, found.head), others, out)?);
+    }
+    if config.counters.redis_url.is_some() {
+        good &= compare(&lanes, out).await?;
     }
     writeln!(out, "{}", if good { "all is well" } else { "NOT all is well" })?;
     Ok(good)
+}
+
+fn check_lane(
+    config: &Config,
+    (home, segments, head): (&Home, &Arc<Segments>, Sequence),
+    others: Option<Arc<Segments>>,
+    out: &mut dyn Write,
+) -> Result<Checked, VerifyError> {
+    let key = home.identity().0;
+    let ledger = Ledger::open(home.counters_file(), key).map_err(PipelineError::from)?;
+    let mut core = Core::new(ledger, segments.clone(), &config.apply, key).with_beside(others);
+    let counted = core.ledger.cursor();
+    core.replay(head)?;
+    writeln!(
+        out,
+        "counters: applied up to {counted}, the journal goes up to {}",
+        head.max(counted)
+    )?;
+    let redis = redis_clients(config, core.ledger.standing().guard).map_err(PipelineError::from)?;
+    Ok(Checked {
+        core,
+        reader: redis.map(|(_, reader)| reader),
+    })
 }
 
 /// Why a verification could not be made.
@@ -87,24 +123,36 @@ fn tell_journal(found: Survey, out: &mut dyn Write) -> io::Result<bool> {
     Ok(damages == 0)
 }
 
+/// What Redis should hold of this directory, and what it does.
+#[derive(Default)]
+struct Held {
+    /// Lanes that it knows.
+    lanes: usize,
+    expected: Deltas,
+    totals: BTreeMap<CounterHash, Fields>,
+}
+
 /// Redis must hold at least what it says it holds of this directory; exactly that if nobody else counts there.
-async fn compare(core: &Core, reader: &RedisReader, out: &mut dyn Write) -> Result<bool, VerifyError> {
+async fn compare(lanes: &[Checked], out: &mut dyn Write) -> Result<bool, VerifyError> {
+    let (mut held, mut gateways) = (Held::default(), 0);
+    for Checked { core, reader } in lanes {
+        let Some(reader) = reader else { continue };
+        gateways = reader.gateways().await?;
+        add_held(core, reader, &mut held).await?;
+    }
+    if held.lanes == 0 {
+        writeln!(
+            out,
+            "redis: holds nothing of this directory; the next start sends its whole contribution"
+        )?;
+        return Ok(true);
+    }
     // A timeline that was left is in Redis, too.
-    let alone = reader.gateways().await? <= 1 && core.ledger.standing().forks.is_empty();
-    let whole = core.ledger.contribution();
+    let alone = gateways <= held.lanes && lanes.iter().all(|lane| lane.core.ledger.standing().forks.is_empty());
     let mut differences = 0;
-    for (hash, fields) in whole.iter() {
-        let (held, totals) = reader.read_totals(hash).await?;
-        let Some(held) = held else {
-            writeln!(
-                out,
-                "redis: holds nothing of this directory; the next start sends its whole contribution"
-            )?;
-            return Ok(true);
-        };
-        let lacking = core.refold(held)?.deltas;
-        for (field, amount) in fields {
-            let expected = amount.saturating_sub(lacking.get(hash, field));
+    for (hash, fields) in held.expected.iter() {
+        let Some(totals) = held.totals.get(hash) else { continue };
+        for (field, &expected) in fields {
             let total = totals.get(field).copied().unwrap_or_default();
             if total < expected || alone && total > expected {
                 differences += 1;
@@ -116,7 +164,7 @@ async fn compare(core: &Core, reader: &RedisReader, out: &mut dyn Write) -> Resu
             }
         }
         differences += if alone {
-            strangers(hash, &totals, &whole, out)?
+            strangers(hash, totals, &held.expected, out)?
         } else {
             0
         };
@@ -128,6 +176,24 @@ async fn compare(core: &Core, reader: &RedisReader, out: &mut dyn Write) -> Resu
     };
     writeln!(out, "redis: {differences} differences; {others}")?;
     Ok(differences == 0)
+}
+
+/// Adds what Redis should hold of one lane.
+async fn add_held(core: &Core, reader: &RedisReader, into: &mut Held) -> Result<(), VerifyError> {
+    let mut known = false;
+    for (hash, fields) in core.ledger.contribution().iter() {
+        let (held, totals) = reader.read_totals(hash).await?;
+        let Some(held) = held else { continue };
+        known = true;
+        let lacking = core.refold(held)?.deltas;
+        for (field, amount) in fields {
+            let amount = amount.saturating_sub(lacking.get(hash, field));
+            into.expected.add(*hash, field, amount);
+        }
+        into.totals.insert(*hash, totals);
+    }
+    into.lanes += usize::from(known);
+    Ok(())
 }
 
 /// Fields that nobody contributed.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::process::{self, Lines};
 use super::report::Report;
-use super::wait::{SOON, until};
+use super::wait::{SOON, until, until_true};
 
 /// How a gateway is to be started; the environment is all it gets.
 #[derive(Debug, Clone)]
@@ -132,6 +132,8 @@ impl Settings {
 pub struct Gateway {
     settings: Settings,
     child: Child,
+    /// The process that serves since the last hand-over; before the first it is the child.
+    heir: Option<u32>,
     log: Lines,
     address: SocketAddr,
     admin: SocketAddr,
@@ -160,6 +162,7 @@ impl Gateway {
             admin: address("admin on http://"),
             settings,
             child,
+            heir: None,
             log,
         }
     }
@@ -176,7 +179,7 @@ impl Gateway {
 
     /// The process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.heir.unwrap_or(self.child.id())
     }
 
     /// The settings it runs with.
@@ -212,15 +215,57 @@ impl Gateway {
         self.log.text()
     }
 
-    /// Sends a signal by its short name.
+    /// Sends a signal by its short name to the process that serves.
     #[track_caller]
     pub fn signal(&self, name: &str) {
-        process::signal(&self.child, name);
+        process::signal_process(self.pid(), name);
+    }
+
+    /// Has a new process take over and waits until the old one has ended and left everything to it.
+    #[track_caller]
+    pub fn hand_over(&mut self) {
+        let taken_over = self.said("what it left is taken over");
+        let old = self.begin_hand_over();
+        until_true("the old process to end", || !process::runs(old));
+        self.wait_for_word("what it left is taken over", taken_over + 1);
+    }
+
+    /// Has a new process take over, waits until it answers, and gives the old one's id.
+    #[track_caller]
+    pub fn begin_hand_over(&mut self) -> u32 {
+        let (old, answering) = (self.pid(), self.said("the new process answers"));
+        self.signal("USR2");
+        self.wait_for_word("the new process answers", answering + 1);
+        self.heir = Some(self.last_heir());
+        old
+    }
+
+    /// How many lines of the log have these words.
+    pub fn said(&self, words: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(words)).count()
+    }
+
+    /// Waits until so many lines of the log have these words.
+    #[track_caller]
+    pub fn wait_for_word(&self, words: &str, times: usize) {
+        until_true(&format!("{words:?} in the log, {times} times"), || {
+            self.said(words) >= times
+        });
+    }
+
+    fn last_heir(&self) -> u32 {
+        let log = self.log();
+        let mut lines = log.lines().rev();
+        let line = lines.find(|line| line.contains("the new process answers")).unwrap();
+        let number = line.split_once("\"process\":").unwrap().1;
+        let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+        number.parse().unwrap()
     }
 
     /// Waits for the end and gives the exit code; `None` when a signal ended it.
     #[track_caller]
     pub fn wait_for_end(&mut self, patience: Duration) -> Option<i32> {
+        assert_eq!(self.heir, None, "only a parent hears the exit code");
         let status = process::wait_for_end(&mut self.child, patience);
         status.expect("the gateway did not end in time").code()
     }
@@ -228,21 +273,34 @@ impl Gateway {
     /// Asks it to stop, waits, and checks that it ended well.
     #[track_caller]
     pub fn stop(&mut self) {
+        let stopped = self.said("everything that was answered is kept");
         self.signal("TERM");
-        assert_eq!(self.wait_for_end(SOON), Some(0), "exit code after SIGTERM");
+        if let Some(heir) = self.heir {
+            until_true("the gateway to end", || !process::runs(heir));
+            self.wait_for_word("everything that was answered is kept", stopped + 1);
+            self.heir = None;
+        } else {
+            assert_eq!(self.wait_for_end(SOON), Some(0), "exit code after SIGTERM");
+        }
     }
 
     /// Ends it with `kill -9`.
     #[track_caller]
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        if let Some(heir) = self.heir {
+            self.signal("KILL");
+            until_true("the gateway to end", || !process::runs(heir));
+            self.heir = None;
+        } else {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
     }
 
     /// Starts it again on the same data directory, once stopped or killed; its ports are new ones.
     #[track_caller]
     pub fn start_again(&mut self) {
-        assert!(self.child.try_wait().unwrap().is_some(), "it still runs");
+        assert!(!process::runs(self.pid()), "it still runs");
         *self = Self::launch(self.settings.clone());
     }
 }
@@ -251,6 +309,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(heir) = self.heir.filter(|heir| process::runs(*heir)) {
+            process::signal_process(heir, "KILL");
+        }
         if std::thread::panicking() {
             eprintln!("--- log of the gateway at {}:\n{}", self.address, self.log());
         }

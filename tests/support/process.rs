@@ -31,20 +31,31 @@ impl Lines {
             .find_map(|line| line.strip_prefix(prefix).map(str::to_owned))
     }
 
+    /// How many lines are just this.
+    pub fn count(&self, line: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|said| *said == line).count()
+    }
+
     /// All lines as one text.
     pub fn text(&self) -> String {
         self.0.lock().unwrap().join("\n")
     }
 }
 
-/// Sends a signal by its short name (`TERM`, `STOP`, …).
+/// Sends a signal by its short name (`TERM`, `STOP`, …) to a process, child or not.
 #[track_caller]
-pub fn signal(child: &Child, name: &str) {
-    let told = Command::new("sh")
-        .arg("-c")
-        .arg(format!("kill -{name} {}", child.id()))
-        .status();
-    assert!(told.unwrap().success(), "could not send {name} to {}", child.id());
+pub fn signal_process(id: u32, name: &str) {
+    let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status();
+    assert!(told.unwrap().success(), "could not send {name} to {id}");
+}
+
+/// Whether any thread of a process runs. One that has ended and that nobody has asked about does not; one whose first
+/// thread has ended may still hold its locks.
+pub fn runs(id: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count);
+    threads > 1 || !matches!(state, None | Some('Z' | 'X'))
 }
 
 /// Waits for a child to end; `None` when it has not ended in time.
