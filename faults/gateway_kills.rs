@@ -73,7 +73,7 @@ fn control_a_journal_that_is_gone_after_a_kill_is_noticed() {
     running.wait_for_kept(300);
     gateway.kill();
     series.broke(1);
-    let journal = gateway.data_dir().join("journal");
+    let journal = gateway.data_dir().join("lane-0/journal");
     for segment in fs::read_dir(journal).unwrap() {
         fs::remove_file(segment.unwrap().path()).unwrap();
     }

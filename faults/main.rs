@@ -24,6 +24,7 @@ mod clones;
 mod disk;
 mod full_disk;
 mod gateway_kills;
+mod hand_overs;
 mod network;
 mod power_cuts;
 mod proxy;

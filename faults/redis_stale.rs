@@ -371,7 +371,7 @@ fn outlive_a_segment(series: &mut Series, stage: &Stage, gateway: &Gateway) {
 }
 
 fn segments(gateway: &Gateway) -> Vec<PathBuf> {
-    let entries = fs::read_dir(gateway.data_dir().join("journal")).unwrap();
+    let entries = fs::read_dir(gateway.data_dir().join("lane-0/journal")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths

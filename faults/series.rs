@@ -178,6 +178,17 @@ impl Series {
         );
     }
 
+    /// Ends a control whose requests should have failed.
+    #[track_caller]
+    pub fn end_control_of_answers(self) {
+        self.write_figures(true, true);
+        assert!(
+            self.unknown + self.fail > 0,
+            "{}: a protection was taken away, and no request failed",
+            self.name
+        );
+    }
+
     fn write_figures(&self, control: bool, ended: bool) {
         let figures = serde_json::json!({
             "name": self.name,
