@@ -29,7 +29,7 @@ mod real;
 use mutant::Mutant;
 
 /// Seeds within which every planted mistake must be noticed.
-const SEEDS_A_MUTANT: u64 = 300;
+const SEEDS_A_MUTANT: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;

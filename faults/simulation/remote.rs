@@ -149,11 +149,10 @@ impl SimRemote {
             Reply::Duplicate(held) => Verdict::Duplicate(Sequence(held)),
             Reply::Gap(held) => Verdict::Gap(Sequence(held)),
             Reply::Lost => Verdict::Lost,
-            Reply::Fenced(ousted, at, inherited) => Verdict::Fenced(self.fence((ousted, at), inherited)),
             Reply::Bad(reason) => Verdict::Bad(reason),
             Reply::Stale => {
                 self.connected = None;
-                return unavailable("Redis knows another claim of ours");
+                Verdict::Stale
             }
             other => panic!("a commit is not answered with {other:?}"),
         };

@@ -169,12 +169,6 @@ impl Server {
         self.wire.remove(&number);
     }
 
-    /// Claims whose senders gave up never get there.
-    pub fn lose_late_claims(&mut self) {
-        self.wire
-            .retain(|_, (call, given_up)| !(*given_up && matches!(call, Call::Claim { .. })));
-    }
-
     /// It gets there now.
     pub fn run(&mut self, number: u64) -> Reply {
         match self.wire.remove(&number) {
@@ -275,7 +269,10 @@ impl Server {
         };
         let stored = number(held.get(&format!("{id}:epoch")));
         let another = held.get(&format!("{id}:nonce")).map(String::as_str) != Some(nonce);
-        if ours > 0 && stored >= ours && another && self.mutant != Some(Mutant::NonceIgnored) {
+        let late = held
+            .get(&format!("{id}:nonce"))
+            .is_some_and(|nonce| inherited.contains(nonce.as_str()));
+        if ours > 0 && stored >= ours && another && !late && self.mutant != Some(Mutant::NonceIgnored) {
             return fenced(id, &held);
         }
         if let Some(ousted) = held.get(&format!("{id}:nonce")).filter(|_| another) {
@@ -333,11 +330,7 @@ impl Server {
         let stored = number(epoch);
         let nonce_counts = self.mutant != Some(Mutant::NonceIgnored);
         if nonce_counts && held.get(&format!("{}:nonce", call.id)) != Some(&call.nonce) {
-            return Some(if stored >= call.epoch {
-                fenced(&call.id, held)
-            } else {
-                Reply::Stale
-            });
+            return Some(Reply::Stale);
         }
         if nonce_counts && stored != call.epoch {
             return Some(Reply::Stale);

@@ -285,8 +285,6 @@ impl World {
 
     /// Whoever waited gets no answer.
     fn forget_clients(&mut self, node: usize) {
-        // The late claim of a dead process passes for that of a clone, which would go on where the dead one ended.
-        self.server.borrow_mut().lose_late_claims();
         let requests = self.history.requests.iter().enumerate();
         let waiting: Vec<Ticket> = requests
             .filter(|(_, request)| request.node == node)

@@ -79,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// Applies a commit in memory. Never [`Verdict::Lost`] or [`Verdict::Fenced`].
+    /// Applies a commit in memory. Never [`Verdict::Lost`] or [`Verdict::Stale`].
     pub fn commit(&mut self, commit: Commit<'_>) -> Verdict {
         self.tally.commit(commit)
     }

@@ -65,8 +65,9 @@ pub enum Verdict {
     Gap(Sequence),
     /// Not applied: Redis has lost this gateway's counts; see [`RedisCounters::contribute`].
     Lost,
-    /// Not applied: another process has claimed this identity. Nothing will be applied any more.
-    Fenced(Fence),
+    /// Not applied: the last claim is not the one that this commit was made under. Claiming again tells whether it was
+    /// another process'.
+    Stale,
     /// Not applied, and will not be until someone repairs the counter.
     Bad(BadReason),
 }

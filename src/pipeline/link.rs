@@ -237,9 +237,9 @@ impl<R: Remote> Link<R> {
             Verdict::Applied(totals) => self.arrived(batch.to, &totals),
             Verdict::Duplicate(held) | Verdict::Gap(held) => self.take_up(Some(held))?,
             Verdict::Lost => self.take_up(None)?,
-            Verdict::Fenced(fence) => {
+            Verdict::Stale => {
                 self.take_back();
-                return Err(CountersError::Fenced(fence).into());
+                return Err(CountersError::Unavailable("Redis knows another claim; claiming again".into()).into());
             }
             Verdict::Bad(reason) => return Err(Interruption::Bad(reason)),
         }

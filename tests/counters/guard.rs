@@ -47,10 +47,7 @@ async fn the_second_claim_of_an_identity_fences_the_first_for_good() {
         let mut second = counters_at(&server.url(), IDENTITY);
         assert_eq!(second.connect(&[]).await, Ok(Some(Sequence(1))));
         let fence = ousted_at(1);
-        assert_eq!(
-            first.commit(commit(1, 2, &gb(1))).await,
-            Ok(Verdict::Fenced(fence.clone()))
-        );
+        assert_eq!(first.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Stale));
         assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence.clone())));
         let refused = first.commit(commit(1, 2, &gb(1))).await;
         assert_eq!(refused, Err(CountersError::Fenced(fence)));
@@ -72,6 +69,39 @@ async fn a_gateway_that_lost_its_connection_meanwhile_is_fenced_when_it_comes_ba
     };
     assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence)));
     visit(&mut second, 2).await;
+}
+
+#[tokio::test]
+async fn a_late_claim_of_a_dead_process_fences_nobody_who_went_on_with_its_journal() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let mut dead = connected(&server, IDENTITY).await;
+        visit(&mut dead, 1).await;
+        let inherited = [Inherited {
+            writer: dead.writer(),
+            last: Sequence(1),
+        }];
+        let mut successor = counters_at(&server.url(), IDENTITY);
+        assert_eq!(successor.connect(&inherited).await, Ok(Some(Sequence(1))));
+        let mut late = counters_at(&server.url(), IDENTITY);
+        late.connect(&[]).await.unwrap();
+        assert!(
+            matches!(successor.connect(&inherited).await, Err(CountersError::Fenced(_))),
+            "of a stranger nobody knows whether it lives"
+        );
+        // Its claim comes once more, now that the other's is known.
+        dead.rename(IDENTITY).unwrap();
+        let inherited = [Inherited {
+            writer: dead.writer(),
+            last: Sequence(1),
+        }];
+        let mut successor = counters_at(&server.url(), IDENTITY);
+        successor.connect(&inherited).await.unwrap();
+        dead.connect(&[]).await.unwrap();
+        assert_eq!(successor.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Stale));
+        assert_eq!(successor.connect(&inherited).await, Ok(Some(Sequence(1))));
+        visit(&mut successor, 2).await;
+    }
 }
 
 #[tokio::test]
@@ -196,7 +226,7 @@ async fn a_claim_of_ours_whose_reply_was_lost_does_not_fence_us() {
     visit(&mut counters, 1).await;
     // As if a claim had run whose reply never came: our nonce, an epoch we know nothing of.
     server.cli(&["HINCRBY", "ff:{0}:guard", &format!("{ID}:epoch"), "1"]);
-    unavailable(counters.commit(commit(1, 2, &gb(1))).await);
+    assert_eq!(counters.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Stale));
     assert_eq!(counters.connect(&[]).await, Ok(Some(Sequence(1))));
     visit(&mut counters, 2).await;
 }

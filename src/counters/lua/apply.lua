@@ -13,9 +13,7 @@
 --          DUP cursor          applied before
 --          GAP cursor          does not start where the gateway's commits ended
 --          LOST                this Redis has nothing of this gateway
---          FENCED ousted at inherited
---                              another process has claimed the identity; see claim.lua
---          STALE               the claim is not the one this Redis knows; claim again
+--          STALE               the claim is not the one this Redis knows; claim again, which tells why
 --          BAD key field fault cannot be applied; the fault is 'limit', 'number', 'type' or 'orphan'
 
 local LIMIT = 9007199254740992 -- 2^53: from here on Lua's numbers skip some
@@ -58,7 +56,7 @@ local function guarded()
   return false
 end
 
-local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at', id .. ':inherited')
+local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
 if held.err then
   return refusal(guard, held)
 end
@@ -67,14 +65,8 @@ if not held[1] and not held[2] and from ~= 0 then
   return {'LOST'}
 end
 local stored = held[2] and tonumber(held[2]) or 0
-if held[3] ~= nonce then
-  if stored >= epoch then
-    return {'FENCED', held[4], held[5], held[6]}
-  end
-  return {'STALE'}
-end
-if stored ~= epoch then
-  return {'STALE'} -- a later claim of our own whose reply was lost
+if held[3] ~= nonce or stored ~= epoch then
+  return {'STALE'} -- another process' claim, or a later one of our own whose reply was lost
 end
 
 local cursor = 0

@@ -20,8 +20,10 @@ local stored = held[2] and tonumber(held[2]) or 0
 
 -- Epochs only grow, from process to process also over a Redis that was empty in between. A smaller one than ours is
 -- that of a Redis that lost its data or went back in time, and its nonce is that of a claim before ours: not a rival's.
--- Our own nonce with another epoch is a claim of ours whose reply was lost.
-if ours > 0 and stored >= ours and held[3] ~= nonce then
+-- Our own nonce with another epoch is a claim of ours whose reply was lost; the nonce of a process whose journal we
+-- have inherited is a claim of its that came late: it is dead, since a directory has one process.
+local inherited = held[3] and string.find(ARGV[4] or '', held[3], 1, true)
+if ours > 0 and stored >= ours and held[3] ~= nonce and not inherited then
   return {'FENCED', held[4], held[5], held[6]}
 end
 

@@ -156,10 +156,9 @@ impl RedisCounters {
             .invoke_async(&mut connection)
             .await;
         let reply = reply.map_err(|error| self.unavailable(&error))?;
-        let verdict = script::verdict(reply, commit.deltas, &self.stamp)?;
-        match &verdict {
-            Verdict::Fenced(fence) => self.fenced = Some(fence.clone()),
-            _ => self.connection = Some(connection),
+        let verdict = script::verdict(reply, commit.deltas)?;
+        if verdict != Verdict::Stale {
+            self.connection = Some(connection);
         }
         Ok(verdict)
     }

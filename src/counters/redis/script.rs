@@ -186,17 +186,14 @@ fn sequence(value: &Value) -> Result<Option<Sequence>, CountersError> {
 }
 
 /// What the apply script replied to a commit of these deltas.
-pub(super) fn verdict(reply: Value, deltas: &Deltas, stamp: &Stamp) -> Result<Verdict, CountersError> {
+pub(super) fn verdict(reply: Value, deltas: &Deltas) -> Result<Verdict, CountersError> {
     let (word, values) = split(reply)?;
     match (word.as_str(), values.as_slice()) {
         ("OK", totals) => Ok(Verdict::Applied(new_totals(deltas, totals)?)),
         ("DUP", [cursor]) => Ok(Verdict::Duplicate(Sequence(number(cursor)?))),
         ("GAP", [cursor]) => Ok(Verdict::Gap(Sequence(number(cursor)?))),
         ("LOST", []) => Ok(Verdict::Lost),
-        ("FENCED", [ousted, at, inherited]) => Ok(Verdict::Fenced(fence([ousted, at, inherited], stamp)?)),
-        ("STALE", []) => Err(CountersError::Unavailable(
-            "Redis knows another claim of ours; claiming again".into(),
-        )),
+        ("STALE", []) => Ok(Verdict::Stale),
         ("BAD", [key, field, fault]) => Ok(Verdict::Bad(BadReason {
             key: text(key)?.into(),
             field: text(field)?.into(),
