@@ -4,9 +4,7 @@ use footfall::counters::{BadReason, CountersError, Fault, Fence, Inherited, Verd
 use footfall::event::{Deltas, Sequence};
 
 use crate::server::{Engine, RedisServer};
-use crate::{
-    EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, reader, unavailable, visit,
-};
+use crate::{EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, reader, visit};
 
 /// The guard's field of the gateway in these tests.
 const ID: &str = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
