@@ -19,7 +19,7 @@
 //! Bounded: what waits for the disk and for the counters (by the journal's limits), one batch on its way to Redis, one
 //! more that gathers (its size is that of the counters, not of the traffic).
 //!
-//! All this is one lane of the data directory. A second one rests beside it ([`lanes`]): what was kept there before the
+//! All this is one lane of the data directory. A second one rests beside it (`lanes`): what was kept there before the
 //! last restart without a pause, still answering for its part of the totals.
 //!
 //! On failure: a refused write refuses its whole group; Redis away changes nothing for the log; a failed sync seals
