@@ -18,6 +18,17 @@ pub struct Segment {
     pub bytes: u64,
 }
 
+/// How many of the oldest segments hold nothing from a time, in milliseconds since 1970, or later: those behind which
+/// another was begun before it. The clock may have gone back in between, so none counts that follows a later one.
+pub fn ended_before(segments: &[Segment], since_ms: u64) -> usize {
+    let mut latest_ms = segments.first().map_or(0, |first| first.created_ms);
+    let ended = segments.iter().skip(1).take_while(|next| {
+        latest_ms = latest_ms.max(next.created_ms);
+        latest_ms < since_ms
+    });
+    ended.count()
+}
+
 /// The segments of a data directory in their order; the last one is open for writing.
 pub struct Segments {
     disk: Arc<dyn Disk>,
@@ -131,5 +142,31 @@ impl Segments {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Segment>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_has_ended_when_the_next_was_begun_unless_the_clock_went_back() {
+        let segments = |times: &[u64]| -> Vec<Segment> {
+            let segment = |created_ms: &u64| Segment {
+                first: Sequence(1),
+                created_ms: *created_ms,
+                bytes: 0,
+            };
+            times.iter().map(segment).collect()
+        };
+        for (times, since_ms, expected) in [
+            (&[][..], 9, 0),
+            (&[1, 5, 9], 6, 1),
+            (&[1, 5, 9], 10, 2),
+            (&[1, 20, 5, 9], 10, 0),
+            (&[20, 5, 9], 10, 0),
+        ] {
+            assert_eq!(ended_before(&segments(times), since_ms), expected, "{times:?}");
+        }
     }
 }

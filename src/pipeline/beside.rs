@@ -11,7 +11,7 @@ use super::core::keyed;
 use crate::apply::Apply;
 use crate::event::Sequence;
 use crate::journal::payload::Payload;
-use crate::journal::{Frame, Reader, Segments};
+use crate::journal::{Frame, Reader, Segments, ended_before};
 
 /// How far the new process of a hand-over begins above the last frame of the old one, which goes on meanwhile.
 pub const LEAP: u64 = 1 << 32;
@@ -31,12 +31,9 @@ impl Beside {
     /// later.
     pub fn since(segments: Option<&Arc<Segments>>, since_ms: u64) -> Self {
         let list = segments.map(|segments| segments.list()).unwrap_or_default();
-        let ended_before = list
-            .iter()
-            .skip(1)
-            .take_while(|next| next.created_ms < since_ms)
-            .count();
-        let first = list.get(ended_before).map_or(Sequence::ZERO, |segment| segment.first);
+        let first = list
+            .get(ended_before(&list, since_ms))
+            .map_or(Sequence::ZERO, |segment| segment.first);
         Self {
             segments: segments.cloned(),
             told: Sequence(first.0.saturating_sub(1)),

@@ -12,7 +12,7 @@ use crate::config::ApplyConfig;
 use crate::counters::{Commit, Ledger, Verdict};
 use crate::event::{Country, Deltas, Sequence, SiteId};
 use crate::journal::payload::{Payload, Visit};
-use crate::journal::{Frame, Reader, Segment, Segments};
+use crate::journal::{Frame, Reader, Segments, ended_before};
 
 /// The one ordered consumer of the log.
 pub struct Core {
@@ -267,8 +267,7 @@ fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> (S
         .unwrap_or(0);
     let begun_ms = list.get(holder).map_or(0, |segment| segment.created_ms);
     let since_ms = begun_ms.saturating_sub(config.window_ms);
-    let ended_before = |next: &&Segment| next.created_ms < since_ms;
-    let too_old = list.iter().skip(1).take(holder).take_while(ended_before).count();
+    let too_old = ended_before(&list, since_ms).min(holder);
     let start = list
         .get(too_old)
         .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)));
