@@ -22,10 +22,6 @@ use support::gateway::{Gateway, Settings};
 use support::report::Report;
 use support::wait::until_true;
 
-fn obstacles(gateway: &Gateway) -> String {
-    gateway.admin_client().get("/readyz").json()["obstacles"].to_string()
-}
-
 #[test]
 fn a_counter_that_is_no_number_halts_counting_without_a_storm_until_it_is_mended() {
     let mut stage = Backend::Redis.stage();
@@ -35,7 +31,7 @@ fn a_counter_that_is_no_number_halts_counting_without_a_storm_until_it_is_mended
     until_true("counting began", || visits_in(stage.server()).of("gb") == 1);
     stage.server().cli(&["HSET", "ff:{0}:visits", "fr", "abc"]);
     assert!(client.visit("FR").status < 300);
-    until_true("readyz names the counter", || obstacles(&gateway).contains("fr"));
+    until_true("readyz names the counter", || gateway.obstacles().contains("fr"));
     until_true("some attempts are made", || {
         gateway.log().matches("link to Redis is down").count() >= 4
     });
@@ -43,7 +39,7 @@ fn a_counter_that_is_no_number_halts_counting_without_a_storm_until_it_is_mended
     let attempts = gateway.log().matches("link to Redis is down").count();
     assert!(attempts < 40, "{attempts} attempts: no pause grows between them");
     stage.server().cli(&["HDEL", "ff:{0}:visits", "fr"]);
-    until_true("counting goes on", || obstacles(&gateway) == "[]");
+    until_true("counting goes on", || gateway.obstacles() == "[]");
     let counted = Report([("fr".to_owned(), 1), ("gb".to_owned(), 2)].into());
     until_true("both are counted", || visits_in(stage.server()) == counted);
 }
@@ -61,9 +57,9 @@ fn a_visit_with_a_key_is_answered_even_if_the_journal_cannot_be_read() {
         (answer.status, answer.json()["code"].clone()),
         (500, "DURABILITY_UNKNOWN".into())
     );
-    until_true("readyz tells", || obstacles(&gateway).contains("cannot be read"));
+    until_true("readyz tells", || gateway.obstacles().contains("cannot be read"));
     fs::rename(&elsewhere, &segment).unwrap();
-    until_true("it reads again", || obstacles(&gateway) == "[]");
+    until_true("it reads again", || gateway.obstacles() == "[]");
     let answer = gateway.client().send(&keyed);
     assert_eq!((answer.status, answer.text()), (201, r#"{"gb":1}"#.to_owned()));
 }

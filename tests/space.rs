@@ -16,11 +16,7 @@ mod support;
 use std::fs;
 
 use support::client::Request;
-use support::gateway::{Gateway, Settings};
-
-fn obstacles(gateway: &Gateway) -> String {
-    gateway.admin_client().get("/readyz").json()["obstacles"].to_string()
-}
+use support::gateway::Settings;
 
 #[test]
 fn below_the_low_watermark_visits_are_refused_reads_go_on_and_a_start_with_room_takes_them_again() {
@@ -40,12 +36,12 @@ fn below_the_low_watermark_visits_are_refused_reads_go_on_and_a_start_with_room_
         );
         assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() > 0);
     }
-    assert!(obstacles(&crowded).contains("nearly full"), "{}", obstacles(&crowded));
+    assert!(crowded.obstacles().contains("nearly full"), "{}", crowded.obstacles());
     assert_eq!(crowded.report().of("gb"), 1);
     crowded.stop();
     gateway.start_again();
     assert_eq!(gateway.client().visit("GB").text(), r#"{"gb":2}"#);
-    assert_eq!(obstacles(&gateway), "[]");
+    assert_eq!(gateway.obstacles(), "[]");
 }
 
 #[test]
@@ -55,11 +51,11 @@ fn a_data_directory_in_memory_makes_the_gateway_not_ready_unless_that_is_allowed
     let mut gateway = settings.clone().unset("FOOTFALL_JOURNAL_ALLOW_EPHEMERAL").start();
     assert_eq!(gateway.client().visit("GB").status, 201, "it serves all the same");
     assert_eq!(gateway.admin_client().get("/readyz").status, 503);
-    assert!(obstacles(&gateway).contains("tmpfs"), "{}", obstacles(&gateway));
+    assert!(gateway.obstacles().contains("tmpfs"), "{}", gateway.obstacles());
     gateway.stop();
     let allowed = settings.start();
     assert_eq!(
-        (allowed.admin_client().get("/readyz").status, obstacles(&allowed)),
+        (allowed.admin_client().get("/readyz").status, allowed.obstacles()),
         (200, "[]".to_owned())
     );
 }

@@ -210,6 +210,11 @@ impl Gateway {
         Report::parse(&answer.body)
     }
 
+    /// What stands in the way of its being ready, as `/readyz` lists it.
+    pub fn obstacles(&self) -> String {
+        self.admin_client().get("/readyz").json()["obstacles"].to_string()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.text()
