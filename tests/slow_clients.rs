@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use support::client::{Client, Connection, Request};
 use support::gateway::{Gateway, Settings};
 use support::load::Load;
-use support::process::allow_open_files;
+use support::process::{allow_open_files, resident_bytes};
 use support::report::metric;
 use support::wait::{until, until_true};
 
@@ -209,6 +209,45 @@ fn five_thousand_idle_connections_do_not_harm_good_traffic() {
     all.check_all_kept();
     all.merge(during);
     assert_eq!(gateway.report(), all.kept());
+}
+
+#[test]
+fn connections_at_rest_take_little_memory_and_go_on() {
+    const CONNECTIONS: u64 = 2_000;
+    allow_open_files(12_000);
+    let mut gateway = Gateway::start();
+    drop(served(&gateway));
+    let before = resident_bytes(gateway.pid());
+    let mut resting: Vec<Connection> = (0..CONNECTIONS).map(|_| served(&gateway)).collect();
+    // hyper's buffers alone are 16 kB.
+    until_true("the buffers to be given back", || {
+        resident_bytes(gateway.pid()).saturating_sub(before) < CONNECTIONS * 8_000
+    });
+    for connection in &mut resting {
+        // What comes first need not be a whole head.
+        connection.write(&PING[..7]).unwrap();
+        connection.write(&PING[7..]).unwrap();
+        assert_eq!(connection.read_answer().unwrap().status, 200);
+    }
+    until_true("the buffers to be given back again", || {
+        resident_bytes(gateway.pid()).saturating_sub(before) < CONNECTIONS * 8_000
+    });
+    gateway.stop();
+    for connection in &mut resting {
+        assert!(connection.is_closed_without_a_word());
+    }
+}
+
+#[test]
+fn a_connection_at_rest_is_closed_at_its_deadline() {
+    let gateway = Settings::new().set("FOOTFALL_EDGE_IDLE_MS", 3_000).start();
+    let mut connection = served(&gateway);
+    let began = Instant::now();
+    assert!(connection.is_closed_without_a_word());
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
+    until_true("the metric", || {
+        metric(&gateway, "footfall_edge_expired_connections_total") == 1
+    });
 }
 
 #[test]

@@ -49,6 +49,8 @@ enum End {
     Passing,
     /// A deadline passed in this phase.
     Expired(Phase),
+    /// No request has come for a while: the room for one can be given back.
+    Resting,
 }
 
 /// Why HTTP did not begin.
@@ -152,12 +154,55 @@ async fn timely<F: Future>(life: &Life, future: F) -> Option<F::Output> {
     .await
 }
 
-async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection, read: Bytes) {
+async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection, mut read: Bytes) {
     let life = Rc::clone(connection.line.life());
     let caller = Caller::new(worker, &connection);
-    let manner = connection.manner;
-    let service = service_fn(move |request| caller.answer(request));
-    let stream = Stream::new(connection.socket, read, true, Rc::clone(&life));
+    let (manner, mut socket) = (connection.manner, connection.socket);
+    let (end, rested) = loop {
+        let end;
+        // Boxed, so that its room is given back while the connection rests.
+        (end, socket, read) = Box::pin(exchange(worker, &life, &caller, socket, read)).await;
+        let rested = life.phase() == Phase::Idle;
+        match end {
+            End::Resting if !read.is_empty() => {}
+            End::Resting => {
+                // Empty as it is, it holds the whole of what was read before.
+                read = Bytes::new();
+                if let Some(end) = rest(&life, &socket).await {
+                    note(worker, end);
+                    break (end, rested);
+                }
+            }
+            end => break (end, rested),
+        }
+    };
+    match end {
+        End::Passing => {
+            let manner = Manner {
+                opened: true,
+                rested,
+                ..manner
+            };
+            worker.pass(socket, manner, read);
+        }
+        End::Closed => discard(&life, socket).await,
+        // A courtesy: who does not take it at once is not waited for.
+        End::Expired(Phase::Head) => drop(socket.try_write(TIMEOUT_ANSWER)),
+        End::Finished | End::Expired(_) | End::Resting => {}
+    }
+}
+
+/// Serves requests until none has come for a while, or the connection ends: how, its socket, and what was read of a
+/// request that is not served.
+async fn exchange<H: Handler>(
+    worker: &Worker<H>,
+    life: &Rc<Life>,
+    caller: &Caller<H>,
+    socket: TcpStream,
+    read: Bytes,
+) -> (End, TcpStream, Bytes) {
+    let service = service_fn(|request| caller.answer(request));
+    let stream = Stream::new(socket, read, true, Rc::clone(life));
     let mut http = worker.http1.serve_connection(stream, service);
     let end = poll_fn(|cx| {
         life.watch(cx);
@@ -168,37 +213,49 @@ async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
         if life.must_hurry() {
             cx.waker().wake_by_ref();
         }
-        if life.is_expired() {
-            return Poll::Ready(End::Expired(life.phase()));
-        }
-        if life.may_pass() {
-            return Poll::Ready(End::Passing);
-        }
-        if life.is_finishing() && life.is_idle() {
-            return Poll::Ready(End::Finished);
-        }
-        Poll::Pending
+        end(life).map_or(Poll::Pending, Poll::Ready)
     })
     .await;
+    note(worker, end);
+    let parts = http.into_parts();
+    (end, parts.io.into_socket(), parts.read_buf)
+}
+
+/// Counts a deadline that passed, before anything shows it.
+fn note<H: Handler>(worker: &Worker<H>, end: End) {
     if matches!(end, End::Expired(_)) {
         worker.metrics.edge.expired.inc();
     }
-    let rested = life.phase() == Phase::Idle;
-    let parts = http.into_parts();
-    let socket = parts.io.into_socket();
-    match end {
-        End::Passing => {
-            let manner = Manner {
-                opened: true,
-                rested,
-                ..manner
-            };
-            worker.pass(socket, manner, parts.read_buf);
+}
+
+/// Waits for the next request without taking a byte of it; how the connection ends if it does so before.
+async fn rest(life: &Life, socket: &TcpStream) -> Option<End> {
+    poll_fn(|cx| {
+        life.watch(cx);
+        let mut byte = [0];
+        if socket.poll_peek(cx, &mut ReadBuf::new(&mut byte)).is_ready() {
+            return Poll::Ready(None);
         }
-        End::Closed => discard(&life, socket).await,
-        // A courtesy: who does not take it at once is not waited for.
-        End::Expired(Phase::Head) => drop(socket.try_write(TIMEOUT_ANSWER)),
-        End::Finished | End::Expired(_) => {}
+        match end(life) {
+            None | Some(End::Resting) => Poll::Pending,
+            end => Poll::Ready(end),
+        }
+    })
+    .await
+}
+
+/// Whether serving or resting is to stop, asked when nothing can be done at once.
+fn end(life: &Life) -> Option<End> {
+    if life.is_expired() {
+        Some(End::Expired(life.phase()))
+    } else if life.may_pass() {
+        Some(End::Passing)
+    } else if life.is_finishing() && life.is_idle() {
+        Some(End::Finished)
+    } else if life.may_rest() {
+        Some(End::Resting)
+    } else {
+        None
     }
 }
 

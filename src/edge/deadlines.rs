@@ -4,6 +4,7 @@
 //! deadline is kept late by at most two ticks and never early, at no cost to a request.
 
 use std::cell::{Cell, RefCell};
+use std::hint;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,12 @@ use crate::config::EdgeConfig;
 const CLOSING_MS: u64 = 1_000;
 /// How long a connection without a request keeps a draining worker, in milliseconds.
 const FIRST_BYTE_DRAINING_MS: u64 = 1_000;
+/// How long a connection keeps room for a request that does not come, in milliseconds.
+const REST_MS: u64 = 1_000;
+/// When freed memory is given back after the last rest began, in milliseconds: longer than mimalloc keeps it by itself.
+const GIVE_BACK_MS: u64 = 1_250;
+/// mimalloc gives a piece of this size a page of its own, which goes back at once.
+const LARGE_BYTES: usize = 1_024 * 1_024;
 /// Longest and shortest time between two looks at the connections, in milliseconds.
 const TICK_MS: (u64, u64) = (5, 250);
 /// Looks within the shortest deadline.
@@ -74,6 +81,8 @@ pub(super) struct Roster {
     deadlines: Deadlines,
     began: Instant,
     now: Rc<Cell<u64>>,
+    /// When the last connection gave its room back.
+    relaxed_at: Cell<Option<u64>>,
     finishing: Cell<bool>,
     emptied: Notify,
 }
@@ -92,6 +101,7 @@ impl Roster {
             deadlines,
             began: clock::now(),
             now: Rc::default(),
+            relaxed_at: Cell::default(),
             finishing: Cell::new(false),
             emptied: Notify::new(),
         }
@@ -124,7 +134,17 @@ impl Roster {
         for life in self.lives.borrow().iter() {
             if self.deadlines.has_passed(life) {
                 life.expire();
+            } else if life.phase() == Phase::Idle && life.waited_ms() > REST_MS && life.relax() {
+                self.relaxed_at.set(Some(self.now.get()));
             }
+        }
+        if self
+            .relaxed_at
+            .get()
+            .is_some_and(|at| self.now.get() > at + GIVE_BACK_MS)
+        {
+            self.relaxed_at.set(None);
+            give_back();
         }
     }
 
@@ -185,6 +205,12 @@ impl Drop for Line {
     }
 }
 
+/// Lets the allocator return what was freed to the system: mimalloc does so only when a large piece is freed a while
+/// after (its `purge_delay`), and a gateway without traffic frees none.
+fn give_back() {
+    drop(hint::black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::in_flight::InFlight;
@@ -227,6 +253,25 @@ mod tests {
             let end = end_of(&roster, line.life()).unwrap();
             assert!((limit..=limit + 2 * TICK_MS.1).contains(&end), "{limit}: {end}");
         }
+    }
+
+    #[test]
+    fn a_connection_rests_once_no_request_came_for_a_while() {
+        let roster = roster();
+        let (line, busy) = (roster.enter(), roster.enter());
+        drop(InFlight::begin(line.life()));
+        let request = InFlight::begin(busy.life());
+        roster.look(Duration::from_millis(REST_MS));
+        assert!(!line.life().may_rest());
+        roster.look(Duration::from_millis(REST_MS + 1));
+        assert!(line.life().may_rest() && !busy.life().may_rest());
+        assert!(roster.relaxed_at.get().is_some());
+        roster.look(Duration::from_millis(REST_MS + 2 + GIVE_BACK_MS));
+        assert_eq!(roster.relaxed_at.get(), None, "once is enough");
+        line.life().has_read();
+        drop(InFlight::begin(line.life()));
+        assert!(!line.life().may_rest(), "the next request starts it again");
+        drop(request);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct Life {
     hurry: Cell<bool>,
     /// A deadline has passed.
     expired: Cell<bool>,
+    /// No request came for a while.
+    relaxed: Cell<bool>,
     /// The worker drains: close when idle.
     finishing: Cell<bool>,
     /// The worker hands over: go to the successor when nothing is under way.
@@ -188,6 +190,20 @@ impl Life {
         self.expired.get()
     }
 
+    /// No request came for a while; true the first time since the last.
+    pub(super) fn relax(&self) -> bool {
+        let first = !self.relaxed.replace(true);
+        if first {
+            self.wake();
+        }
+        first
+    }
+
+    /// Whether the connection needs no room for a request for now.
+    pub(super) fn may_rest(&self) -> bool {
+        self.relaxed.get() && self.is_idle() && !self.multiplexed.get()
+    }
+
     /// The worker drains.
     pub(super) fn finish(&self) {
         self.finishing.set(true);
@@ -232,6 +248,7 @@ impl Life {
     /// Something went on.
     pub(super) fn stamp(&self) {
         self.since.set(self.now.get());
+        self.relaxed.set(false);
         // A deadline that passed while the progress was on its way is forgiven.
         self.expired.set(false);
     }

@@ -84,3 +84,10 @@ pub fn allow_open_files(count: u32) {
         .status();
     assert!(done.unwrap().success(), "{count} open files are not allowed here");
 }
+
+/// Memory of a process that is in the machine's memory.
+pub fn resident_bytes(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+}
