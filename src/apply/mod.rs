@@ -18,7 +18,7 @@ use crate::event::{Country, Deltas, SiteId};
 use tally::Tally;
 pub use tally::VISIT_FIELD;
 pub use window::First;
-use window::Window;
+use window::{Claim, Window};
 
 /// What a visit with an idempotency key came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +42,25 @@ pub struct KeyedVisit<'a> {
     pub id: &'a [u8],
 }
 
+/// Visits of a replay that are decided together.
+const TOGETHER: usize = 32;
+
+/// A visit of a replay that is not decided yet.
+#[derive(Debug)]
+struct Waiting {
+    claim: Claim,
+    site: SiteId,
+    country: Country,
+    /// Whether it counts here if its id is new.
+    counts: bool,
+}
+
 /// The state that decides what frames mean.
 #[derive(Debug)]
 pub struct Apply {
     window: Window,
     tally: Tally,
+    waiting: Vec<Waiting>,
 }
 
 impl Apply {
@@ -55,6 +69,7 @@ impl Apply {
         Self {
             window: Window::new(config, key),
             tally: Tally::default(),
+            waiting: Vec::with_capacity(TOGETHER),
         }
     }
 
@@ -65,7 +80,9 @@ impl Apply {
 
     /// One visit, counted unless its id was.
     pub fn visit(&mut self, visit: KeyedVisit<'_>) -> Step {
-        if let Some(first) = self.window.claim((visit.site, visit.id), visit.time_ms, visit.country) {
+        self.settle();
+        let claim = self.claim(visit);
+        if let Some(first) = self.window.take(&claim) {
             Step::Duplicate(first)
         } else {
             self.tally.visits(visit.site, std::iter::once((visit.country, 1)));
@@ -73,9 +90,14 @@ impl Apply {
         }
     }
 
+    /// The same for a visit that nobody waits for.
+    pub fn replay(&mut self, visit: KeyedVisit<'_>) {
+        self.wait(visit, true);
+    }
+
     /// A visit of the other lane: its id is known from now on, and who counted it is not this lane's matter.
     pub fn witness(&mut self, visit: KeyedVisit<'_>) {
-        let _ = self.window.claim((visit.site, visit.id), visit.time_ms, visit.country);
+        self.wait(visit, false);
     }
 
     /// Keeps the total that the visit with an id was answered with, for its twins.
@@ -85,12 +107,41 @@ impl Apply {
 
     /// The changes to the counters since the last call.
     pub fn drain(&mut self) -> Deltas {
+        self.settle();
         self.tally.drain()
+    }
+
+    fn wait(&mut self, visit: KeyedVisit<'_>, counts: bool) {
+        self.waiting.push(Waiting {
+            claim: self.claim(visit),
+            site: visit.site,
+            country: visit.country,
+            counts,
+        });
+        if self.waiting.len() >= TOGETHER {
+            self.settle();
+        }
+    }
+
+    /// Decides what waits, in its order.
+    fn settle(&mut self) {
+        self.window.approach(self.waiting.iter().map(|visit| &visit.claim));
+        for visit in self.waiting.drain(..) {
+            if self.window.take(&visit.claim).is_none() && visit.counts {
+                self.tally.visits(visit.site, std::iter::once((visit.country, 1)));
+            }
+        }
+    }
+
+    fn claim(&self, visit: KeyedVisit<'_>) -> Claim {
+        self.window.claim((visit.site, visit.id), visit.time_ms, visit.country)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::event::{CounterHash, Family};
 
@@ -160,6 +211,35 @@ mod tests {
         assert!(apply.drain().is_empty());
         assert!(matches!(apply.visit(keyed(b"a", 6)), Step::Duplicate(_)));
         assert!(apply.drain().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn a_replay_decides_as_it_was_decided_live(
+            visits in prop::collection::vec((0..20_usize, 0..5_000_u64, any::<bool>()), 0..200),
+            window_ids_max in 1..20_usize,
+        ) {
+            const IDS: [&[u8]; 20] = [
+                b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h", b"i", b"j", b"k", b"l", b"m", b"n", b"o", b"p", b"q", b"r",
+                b"s", b"t",
+            ];
+            let config = ApplyConfig { window_ms: 1_000, window_ids_max, ..ApplyConfig::default() };
+            let [mut live, mut late] = [(); 2].map(|()| Apply::new(&config, &[0; 16]));
+            let mut last = 0;
+            for (id, later_ms, own) in visits {
+                last += later_ms / 20;
+                let visit = keyed(IDS[id], last);
+                if own {
+                    live.visit(visit);
+                    late.replay(visit);
+                } else {
+                    live.witness(visit);
+                    late.witness(visit);
+                }
+            }
+            prop_assert_eq!(late.visit(keyed(b"a", last)), live.visit(keyed(b"a", last)));
+            prop_assert_eq!(late.drain(), live.drain());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::Hash;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -18,19 +19,36 @@ pub struct First {
     pub total: Option<u64>,
 }
 
+/// An id to be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    fingerprint: u128,
+    time_ms: u64,
+    country: Country,
+}
+
 /// Ids by a 128-bit keyed fingerprint (SipHash-1-3), the oldest first to go.
 ///
-/// What is remembered lies in the order in which it came; the table holds places in that order. So a new id touches
-/// the table, which is small enough for a processor's cache, and the two ends of the order, and nothing in between.
+/// What is remembered lies in the order in which it came; the table holds places in that order, each with a part of its
+/// fingerprint. So a new id touches the table and the two ends of the order, and nothing in between, not even when the
+/// table grows or tidies itself.
 #[derive(Debug)]
 pub struct Window {
     span_ms: u64,
     ids_max: usize,
     key: [u8; 16],
-    places: HashTable<u32>,
+    places: HashTable<Place>,
     order: VecDeque<Seen>,
     /// The place of the first in `order`; places count on through the numbers and begin anew.
     first: u32,
+}
+
+/// Where an id stands in the order.
+#[derive(Debug)]
+struct Place {
+    number: u32,
+    /// The first 32 bits of its fingerprint.
+    print: u32,
 }
 
 #[derive(Debug)]
@@ -53,22 +71,46 @@ impl Window {
         }
     }
 
+    /// The claim of a visit on its id.
+    pub fn claim(&self, (site, id): (SiteId, &[u8]), time_ms: u64, country: Country) -> Claim {
+        Claim {
+            fingerprint: self.fingerprint(site, id),
+            time_ms,
+            country,
+        }
+    }
+
+    /// Brings what the next claims will touch near: in a table that is larger than the processor's caches each look
+    /// waits for memory, and looks that do not depend on each other wait together.
+    pub fn approach<'a>(&self, claims: impl ExactSizeIterator<Item = &'a Claim>) {
+        let oldest = self.order.iter().take(claims.len()).map(|seen| seen.fingerprint);
+        for fingerprint in claims.map(|claim| claim.fingerprint).chain(oldest) {
+            let print = print(fingerprint);
+            black_box(self.places.find(hash(print), |place| place.print == print).is_some());
+        }
+    }
+
     /// Takes the id of a visit: `None` if it is new, else what is remembered of the first visit that had it.
-    pub fn claim(&mut self, (site, id): (SiteId, &[u8]), time_ms: u64, country: Country) -> Option<First> {
+    pub fn take(&mut self, claim: &Claim) -> Option<First> {
+        let &Claim {
+            fingerprint,
+            time_ms,
+            country,
+        } = claim;
         self.forget_before(time_ms.saturating_sub(self.span_ms));
-        let fingerprint = self.fingerprint(site, id);
         if let Some(seen) = self.find(fingerprint) {
             return Some(seen.first);
         }
         self.make_room();
-        let (order, first) = (&mut self.order, self.first);
-        let place = first.wrapping_add(u32::try_from(order.len()).unwrap_or(u32::MAX));
-        let hash_of = |place: &u32| {
-            let seen = order.get(place.wrapping_sub(first) as usize);
-            seen.map_or(0, |seen| hash(seen.fingerprint))
+        let place = Place {
+            number: self
+                .first
+                .wrapping_add(u32::try_from(self.order.len()).unwrap_or(u32::MAX)),
+            print: print(fingerprint),
         };
-        self.places.insert_unique(hash(fingerprint), place, hash_of);
-        order.push_back(Seen {
+        self.places
+            .insert_unique(hash(place.print), place, |place| hash(place.print));
+        self.order.push_back(Seen {
             fingerprint,
             time_ms,
             first: First { country, total: None },
@@ -85,13 +127,13 @@ impl Window {
     }
 
     fn find(&mut self, fingerprint: u128) -> Option<&mut Seen> {
-        let (order, first) = (&self.order, self.first);
-        let is_it = |place: &u32| {
-            let seen = order.get(place.wrapping_sub(first) as usize);
-            seen.is_some_and(|seen| seen.fingerprint == fingerprint)
+        let (order, first, print) = (&self.order, self.first, print(fingerprint));
+        let is_it = |place: &Place| {
+            let seen = || order.get(place.number.wrapping_sub(first) as usize);
+            place.print == print && seen().is_some_and(|seen| seen.fingerprint == fingerprint)
         };
-        let place = *self.places.find(hash(fingerprint), is_it)?;
-        self.order.get_mut(place.wrapping_sub(first) as usize)
+        let number = self.places.find(hash(print), is_it)?.number;
+        self.order.get_mut(number.wrapping_sub(first) as usize)
     }
 
     fn forget_before(&mut self, time_ms: u64) {
@@ -109,7 +151,10 @@ impl Window {
     fn forget_oldest(&mut self) {
         let Some(seen) = self.order.pop_front() else { return };
         let oldest = self.first;
-        if let Ok(entry) = self.places.find_entry(hash(seen.fingerprint), |place| *place == oldest) {
+        if let Ok(entry) = self
+            .places
+            .find_entry(hash(print(seen.fingerprint)), |place| place.number == oldest)
+        {
             entry.remove();
         }
         self.first = oldest.wrapping_add(1);
@@ -123,9 +168,13 @@ impl Window {
     }
 }
 
-/// A fingerprint is keyed, so a part of it is as good a hash as any.
-const fn hash(fingerprint: u128) -> u64 {
-    (fingerprint >> 64) as u64
+const fn print(fingerprint: u128) -> u32 {
+    (fingerprint >> 96) as u32
+}
+
+/// A fingerprint is keyed, so a part of it is as good a hash as any; the table looks at both ends of 64 bits.
+const fn hash(print: u32) -> u64 {
+    (print as u64) << 32 | print as u64
 }
 
 #[cfg(test)]
@@ -145,36 +194,41 @@ mod tests {
         )
     }
 
+    fn claim(window: &mut Window, id: &[u8], time_ms: u64) -> Option<First> {
+        let claim = window.claim((SiteId::DEFAULT, id), time_ms, ANY);
+        window.take(&claim)
+    }
+
     #[test]
     fn an_id_is_forgotten_after_the_span_and_not_before() {
         let mut window = window(1_000, 10);
-        assert_eq!(window.claim((SiteId::DEFAULT, b"a"), 5_000, ANY), None);
+        assert_eq!(claim(&mut window, b"a", 5_000), None);
         assert_eq!(
-            window.claim((SiteId::DEFAULT, b"a"), 6_000, ANY),
+            claim(&mut window, b"a", 6_000),
             Some(First {
                 country: ANY,
                 total: None
             })
         );
-        assert_eq!(window.claim((SiteId::DEFAULT, b"a"), 6_001, ANY), None);
+        assert_eq!(claim(&mut window, b"a", 6_001), None);
     }
 
     #[test]
     fn the_oldest_ids_go_when_there_are_too_many() {
         let mut window = window(1_000_000, 3);
         for id in [b"a", b"b", b"c", b"d"] {
-            window.claim((SiteId::DEFAULT, id), 1, ANY);
+            claim(&mut window, id, 1);
         }
-        assert!(window.claim((SiteId::DEFAULT, b"d"), 1, ANY).is_some());
+        assert!(claim(&mut window, b"d", 1).is_some());
         assert_eq!(window.order.len(), window.places.len());
         assert!(window.order.len() <= 3);
-        assert_eq!(window.claim((SiteId::DEFAULT, b"a"), 1, ANY), None);
+        assert_eq!(claim(&mut window, b"a", 1), None);
     }
 
     #[test]
     fn a_full_window_still_knows_what_it_holds() {
         let mut window = window(1_000_000, 1);
-        window.claim((SiteId::DEFAULT, b"a"), 1, ANY);
-        assert!(window.claim((SiteId::DEFAULT, b"a"), 2, ANY).is_some());
+        claim(&mut window, b"a", 1);
+        assert!(claim(&mut window, b"a", 2).is_some());
     }
 }

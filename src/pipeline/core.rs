@@ -292,7 +292,7 @@ fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => {
-            apply.visit(keyed(visit));
+            apply.replay(keyed(visit));
         }
         Payload::Advance | Payload::Unknown => {}
     }
