@@ -26,6 +26,7 @@ KINDS = [
     ("clone", "A clone of the data directory is started beside the original"),
     ("redis-killed", "Redis is killed, and comes back with all, most or nothing of what it had"),
     ("valkey-killed", "Valkey is killed, and comes back with all, most or nothing of what it had"),
+    ("hand-over", "A new process takes over (`SIGUSR2`) while 2,000 requests a second come: none may fail"),
     ("storm", "Everything at once around two gateways, visits without keys"),
     ("network", "The network to Redis delays, splits, resets, half-closes, swallows replies, delivers late"),
     ("redis", "Redis comes back older, loses everything, or runs and does not serve"),
@@ -42,6 +43,7 @@ CONTROLS = {
     "control-redis-stopped-directory-removed": "the data directory is removed while visits wait for Redis",
     "control-network-guard-removed": "the guard's script looks at neither sequences nor claims",
     "control-clone-fence-removed": "the guard's scripts look at no claims",
+    "restart-without-sockets": "the process is stopped and started, and hands nothing over",
     "control-disk-full-history-doctored": "the clients' history takes refusals for acceptances",
 }
 
@@ -66,6 +68,12 @@ def figures(folder):
     if not lines:
         sys.exit(f"{folder}: no figures; run `make faults`")
     return lines
+
+
+def has_found(control):
+    """A control of what clients are answered finds failed requests; every other finds wrong counts."""
+    answers = control["name"] == "restart-without-sockets"
+    return (control["fail"] + control["unknown"] if answers else control["lost"] + control["doubled"]) > 0
 
 
 def is_series(line):
@@ -129,9 +137,13 @@ def series_part(lines):
 
 
 def controls_part(lines):
-    heads = ["control", "taken away", "kept", "found lost", "found doubled"]
+    heads = ["control", "taken away", "kept", "failed or unknown", "found lost", "found doubled"]
     rows = [
-        [line["name"], CONTROLS.get(line["name"], ""), *(number(line[key]) for key in ("ok", "lost", "doubled"))]
+        [
+            line["name"],
+            CONTROLS.get(line["name"], ""),
+            *(number(figure) for figure in (line["ok"], line["fail"] + line["unknown"], line["lost"], line["doubled"])),
+        ]
         for line in lines
     ]
     return table(heads, rows)
@@ -152,7 +164,7 @@ def page(lines):
     total = {key: sum(line[key] for line in series) for key in ("count", "requests", "ok", "lost", "doubled")}
     scale = "full" if all(line["scale"] == "full" for line in series) else "SHORT"
     broken_off = [line["name"] for line in [*series, *controls] if not line.get("ended", True)]
-    idle = [line["name"] for line in controls if line["lost"] + line["doubled"] == 0]
+    idle = [line["name"] for line in controls if not has_found(line)]
     bad = [line["name"] for line in series if line["findings"]]
     wrong = [("broken off", broken_off), ("controls that found nothing", idle), ("not exact", bad)]
     verdict = (
