@@ -31,6 +31,10 @@ pub enum Mutant {
     NonceIgnored,
     /// The guard writes the sequence first, and Redis may die in between.
     SequenceFirst,
+    /// The guard does not look for counts that outlived it.
+    OrphansIgnored,
+    /// The guard does not notice what a torn transaction left.
+    TornIgnored,
     /// A Redis that lost everything is given the latest changes only.
     LostTakenForZero,
     /// The log is folded anew from one frame too early.
@@ -44,7 +48,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::SyncDoesNothing,
         Self::SyncErrorIgnored,
         Self::NamesNeverSynced,
@@ -59,6 +63,8 @@ impl Mutant {
         Self::FromIgnored,
         Self::NonceIgnored,
         Self::SequenceFirst,
+        Self::OrphansIgnored,
+        Self::TornIgnored,
         Self::LostTakenForZero,
         Self::RefoldOneTooEarly,
         Self::RefoldOneTooLate,

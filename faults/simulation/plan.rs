@@ -27,7 +27,7 @@ pub struct Plan {
     pub rot: bool,
     /// Calls and replies lost, late commits, Redis away or out of memory.
     pub wire: bool,
-    /// Redis comes back empty.
+    /// Redis comes back empty, or without its guard.
     pub redis_empty: bool,
     /// Redis comes back as it was some time ago.
     pub redis_back: bool,
@@ -84,7 +84,8 @@ impl Plan {
             Mutant::CursorWithoutTotals | Mutant::TotalsWithoutCursor => (self.embedded, self.kills) = (true, true),
             Mutant::NonceIgnored => (self.embedded, self.clones) = (false, true),
             Mutant::ResentAsNew => (self.embedded, self.wire) = (false, true),
-            Mutant::LostTakenForZero => {
+            Mutant::TornIgnored => (self.embedded, self.redis_back, self.rot) = (false, true, false),
+            Mutant::LostTakenForZero | Mutant::OrphansIgnored => {
                 (self.embedded, self.redis_empty, self.restores, self.clones) = (false, true, false, false);
             }
             Mutant::FromIgnored | Mutant::GapIgnored => {

@@ -4,18 +4,25 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::iter;
 use std::rc::Rc;
 
 use footfall::counters::{BadReason, Fault, Fields, TOTAL_LIMIT};
 use footfall::event::{CounterHash, Deltas, Family, Sequence};
 
+mod file;
+
+use self::file::{File, Write};
 use crate::mutant::Mutant;
 use crate::random::Random;
 
 pub const GUARD: &str = "ff:{0}:guard";
+pub const BEGUN: &str = "ff:{0}:begun";
 /// What all keys of the partition begin with.
 pub const PREFIX: &str = "ff:{0}:";
 const GENERATION: &str = ":generation";
+const STARTED: &str = ":started";
+const FINISHED: &str = ":finished";
 
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +87,9 @@ pub enum Reply {
 /// A Redis and the wires that lead to it.
 pub struct Server {
     pub keys: Keys,
-    snapshots: Vec<Keys>,
+    file: File,
+    /// What the call that runs has done.
+    transaction: Vec<Write>,
     pub down: bool,
     pub out_of_memory: bool,
     /// Rises whenever all connections break.
@@ -98,7 +107,8 @@ impl Server {
     pub fn new(random: Random, mutant: Option<Mutant>) -> Self {
         Self {
             keys: Keys::new(),
-            snapshots: Vec::new(),
+            file: File::default(),
+            transaction: Vec::new(),
             down: false,
             out_of_memory: false,
             life: 0,
@@ -129,23 +139,26 @@ impl Server {
     /// It is flushed, or comes back empty and has broken all connections.
     pub fn lose_everything(&mut self) {
         self.keys.clear();
+        self.file.clear();
         self.life += u64::from(self.random.chance(50));
     }
 
+    /// Somebody deletes the guard, and the counts stay.
+    pub fn lose_guard(&mut self) {
+        self.keys.remove(GUARD);
+        self.file.remove(GUARD);
+    }
+
     pub fn take_snapshot(&mut self) {
-        let keys = self.keys.clone();
-        self.snapshots.push(keys);
+        self.file.take_snapshot();
     }
 
     /// Goes back to one of the snapshots, with or without breaking the connections; whether there was one.
     pub fn go_back(&mut self) -> bool {
-        if self.snapshots.is_empty() {
+        let Some(found) = self.file.start(&mut self.random) else {
             return false;
-        }
-        let place = self.random.place(self.snapshots.len());
-        self.keys.clone_from(&self.snapshots[place]);
-        // What came after the snapshot belongs to a history that never was.
-        self.snapshots.truncate(place + 1);
+        };
+        self.keys = found;
         self.life += u64::from(self.random.chance(50));
         true
     }
@@ -194,6 +207,15 @@ impl Server {
 
     /// Runs a script.
     pub fn call(&mut self, call: Call) -> Reply {
+        let reply = self.script(call);
+        let done = std::mem::take(&mut self.transaction);
+        if !done.is_empty() {
+            self.file.append(done);
+        }
+        reply
+    }
+
+    fn script(&mut self, call: Call) -> Reply {
         match call {
             Call::Read { id, hash } => self.read(&id, &hash),
             Call::Generation => self.generation().map_or(Reply::Refused, Reply::Generation),
@@ -217,20 +239,25 @@ impl Server {
         }
     }
 
-    fn set(&mut self, key: &str, field: String, value: String) {
-        let held = self
-            .keys
-            .entry(key.into())
-            .or_insert_with(|| Key::Hash(BTreeMap::new()));
-        if let Key::Hash(fields) = held {
-            fields.insert(field, value);
-        }
+    fn set(&mut self, key: &str, fields: &[(&str, &str)]) {
+        let owned = |(field, value): &(&str, &str)| ((*field).to_owned(), (*value).to_owned());
+        self.write(Write::Set(key.into(), fields.iter().map(owned).collect()));
+    }
+
+    /// Counts a transaction; its number.
+    fn start_transaction(&mut self) -> String {
+        self.write(Write::Increase(GUARD.into(), STARTED.into()));
+        let guard = self.fields(GUARD).unwrap_or_default();
+        guard.get(STARTED).cloned().unwrap_or_default()
     }
 
     fn remove(&mut self, key: &str, field: &str) {
-        if let Some(Key::Hash(fields)) = self.keys.get_mut(key) {
-            fields.remove(field);
-        }
+        self.write(Write::Remove(key.into(), field.into()));
+    }
+
+    fn write(&mut self, write: Write) {
+        write.carry_out(&mut self.keys);
+        self.transaction.push(write);
     }
 
     fn generation(&self) -> Option<u64> {
@@ -245,12 +272,18 @@ impl Server {
         if current != ending {
             return Reply::Renewed(false, current);
         }
+        let former = self
+            .keys
+            .keys()
+            .filter_map(|key| key.rsplit_once(":before-")?.1.parse().ok());
+        let beginning = 1 + former.max().unwrap_or(0).max(current);
+        let started = self.start_transaction();
         for family in Family::ALL {
             let key = format!("{PREFIX}{}", family.name());
-            if let Some(held) = self.keys.remove(&key) {
-                self.keys.insert(format!("{key}:before-{}", current + 1), held);
-            }
+            let aside = format!("{key}:before-{beginning}");
+            self.write(Write::Rename(key, aside));
         }
+        self.remove(BEGUN, "by");
         for field in self
             .fields(GUARD)
             .unwrap_or_default()
@@ -259,8 +292,8 @@ impl Server {
         {
             self.remove(GUARD, field);
         }
-        self.set(GUARD, GENERATION.into(), (current + 1).to_string());
-        Reply::Renewed(true, current + 1)
+        self.set(GUARD, &[(GENERATION, &beginning.to_string()), (FINISHED, &started)]);
+        Reply::Renewed(true, beginning)
     }
 
     fn claim(&mut self, (id, nonce): (&str, &str), ours: u64, inherited: String) -> Reply {
@@ -275,17 +308,16 @@ impl Server {
         if ours > 0 && stored >= ours && another && !late && self.mutant != Some(Mutant::NonceIgnored) {
             return fenced(id, &held);
         }
-        if let Some(ousted) = held.get(&format!("{id}:nonce")).filter(|_| another) {
-            self.set(GUARD, format!("{id}:ousted"), ousted.clone());
-            self.set(GUARD, format!("{id}:inherited"), inherited);
-            match held.get(id) {
-                Some(cursor) => self.set(GUARD, format!("{id}:at"), cursor.clone()),
-                None => self.remove(GUARD, &format!("{id}:at")),
-            }
-        }
         let epoch = stored.max(ours) + 1;
-        self.set(GUARD, format!("{id}:epoch"), epoch.to_string());
-        self.set(GUARD, format!("{id}:nonce"), nonce.into());
+        let of = |what: &str| format!("{id}:{what}");
+        let mut claim = vec![(of("epoch"), epoch.to_string()), (of("nonce"), nonce.to_owned())];
+        if let Some(ousted) = held.get(&of("nonce")).filter(|_| another) {
+            let cursor = held.get(id).cloned().unwrap_or_default();
+            claim.extend([(of("ousted"), ousted.clone()), (of("inherited"), inherited)]);
+            claim.push((of("at"), cursor));
+        }
+        let claim: Vec<(&str, &str)> = claim.iter().map(|(field, value)| (&**field, &**value)).collect();
+        self.set(GUARD, &claim);
         Reply::Claimed(epoch, held.get(id).and_then(|cursor| cursor.parse().ok()))
     }
 
@@ -297,9 +329,9 @@ impl Server {
         if let Some(refusal) = self.refuse(call, &held) {
             return refusal;
         }
-        let guarded = held.keys().any(|field| !field.contains(':'));
-        if call.whole && !guarded {
-            let mut keys = call.deltas.iter().map(|(hash, _)| key_of(hash));
+        let first = call.whole && held.keys().all(|field| field.contains(':'));
+        if first && self.mutant != Some(Mutant::OrphansIgnored) {
+            let mut keys = iter::once(BEGUN.to_owned()).chain(call.deltas.iter().map(|(hash, _)| key_of(hash)));
             if let Some(orphan) = keys.find(|key| self.keys.contains_key(key)) {
                 return Reply::Bad(bad(&orphan, "", Fault::Orphan));
             }
@@ -308,16 +340,23 @@ impl Server {
             Ok(totals) => totals,
             Err(reason) => return Reply::Bad(reason),
         };
-        self.set(GUARD, call.id.clone(), call.to.to_string());
+        let started = self.start_transaction();
+        if first {
+            self.set(BEGUN, &[("by", &call.id)]);
+        }
+        let sequence = call.to.to_string();
+        let end = [(call.id.as_str(), sequence.as_str()), (FINISHED, &started)];
         if self.mutant == Some(Mutant::SequenceFirst) && self.random.chance(10) {
+            self.set(GUARD, &end);
             self.life += 1;
             return Reply::Refused;
         }
         for (hash, fields) in &totals {
-            for (field, total) in fields {
-                self.set(&key_of(hash), field.to_string(), total.to_string());
-            }
+            let totals: Vec<_> = fields.iter().map(|(field, total)| (field, total.to_string())).collect();
+            let totals: Vec<(&str, &str)> = totals.iter().map(|(field, total)| (&***field, &**total)).collect();
+            self.set(&key_of(hash), &totals);
         }
+        self.set(GUARD, &end);
         Reply::Totals(totals)
     }
 
@@ -341,10 +380,14 @@ impl Server {
             None if call.from != 0 => return Some(Reply::Lost),
             None => 0,
         };
+        let torn = held.get(STARTED) != held.get(FINISHED);
         match self.mutant {
             Some(Mutant::FromIgnored) => None,
             _ if cursor >= call.to => Some(Reply::Duplicate(cursor)),
             _ if cursor != call.from => Some(Reply::Gap(cursor)),
+            _ if torn && self.mutant != Some(Mutant::TornIgnored) => {
+                Some(Reply::Bad(bad(GUARD, FINISHED, Fault::Torn)))
+            }
             _ => None,
         }
     }

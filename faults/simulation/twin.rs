@@ -12,7 +12,7 @@ use redis::{Commands, Connection, Value};
 use crate::mutant::Mutant;
 use crate::random::Random;
 use crate::real::{Engine, RedisServer};
-use crate::server::{Apply, Call, GUARD, Key, Keys, PREFIX, Reply, Server, id_of, key_of};
+use crate::server::{Apply, BEGUN, Call, GUARD, Key, Keys, PREFIX, Reply, Server, id_of, key_of};
 
 const CALLS_A_TRACE: usize = 60;
 const TRACES: u64 = 120;
@@ -20,7 +20,7 @@ const FAMILIES: [Family; 2] = Family::ALL;
 /// What a gateway asks without a script.
 const GENERATION_SCRIPT: &str = "return {'generation', redis.call('HGET', KEYS[1], ':generation') or '0'}";
 /// Every kind of reply that the scripts give, in alphabetical order.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "claimed",
     "duplicate",
     "fenced",
@@ -35,6 +35,7 @@ const KINDS: [&str; 16] = [
     "refused",
     "renewed",
     "stale",
+    "torn",
     "totals",
     "type",
 ];
@@ -214,21 +215,27 @@ impl Twins {
     /// What people and failures do to keys.
     fn tamper(&mut self) {
         let mut keys = self.simulated.keys.clone();
-        let key = self.random.pick(&["ff:{0}:visits", "ff:{0}:events", GUARD]);
-        match self.random.below(5) {
+        let key = self.random.pick(&["ff:{0}:visits", "ff:{0}:events", GUARD, BEGUN]);
+        match self.random.below(6) {
             0 => keys.clear(),
             1 => {
                 keys.remove(key);
             }
-            2 if key != GUARD => {
+            2 if ![GUARD, BEGUN].contains(&key) => {
                 keys.insert(key.into(), Key::Text("12".into()));
             }
-            3 if key != GUARD => {
+            3 if ![GUARD, BEGUN].contains(&key) => {
                 if let Some(Key::Hash(fields)) = keys.get_mut(key) {
                     let value =
                         self.random
                             .pick(&["many", "-1", "1.5", "", "9007199254740991", "99999999999999999999"]);
                     fields.insert("gb".into(), value.into());
+                }
+            }
+            4 => {
+                // A transaction has come back.
+                if let Some(Key::Hash(fields)) = keys.get_mut(GUARD) {
+                    fields.insert(":started".into(), "1000".into());
                 }
             }
             _ => {
@@ -291,7 +298,7 @@ impl Twins {
             }
             Call::Generation => (GENERATION_SCRIPT, vec![GUARD.into()], Vec::new()),
             Call::Renew(ending) => {
-                let keys = vec![GUARD.into(), PREFIX.into()];
+                let keys = vec![GUARD.into(), BEGUN.into(), PREFIX.into()];
                 (
                     include_str!("../../src/counters/lua/renew.lua"),
                     keys,
@@ -329,7 +336,7 @@ impl Twins {
 
 fn parameters(apply: &Apply) -> (Vec<String>, Vec<String>) {
     let kind = if apply.whole { "whole" } else { "next" };
-    let mut keys = vec![GUARD.to_owned()];
+    let mut keys = vec![GUARD.to_owned(), BEGUN.to_owned()];
     let mut arguments = vec![apply.id.clone(), apply.epoch.to_string(), apply.nonce.clone()];
     arguments.extend([apply.from.to_string(), apply.to.to_string(), kind.into()]);
     for (hash, amounts) in apply.deltas.iter() {
@@ -393,6 +400,7 @@ fn understand(call: &Call, reply: Value) -> Reply {
                 "number" => Fault::Number,
                 "type" => Fault::Type,
                 "orphan" => Fault::Orphan,
+                "torn" => Fault::Torn,
                 other => panic!("{other}"),
             },
         }),
@@ -419,6 +427,7 @@ fn kind(reply: &Reply) -> &'static str {
             Fault::Number => "number",
             Fault::Type => "type",
             Fault::Orphan => "orphan",
+            Fault::Torn => "torn",
         },
     }
 }

@@ -147,6 +147,10 @@ impl World {
                 self.say(|| "Redis comes back empty".into());
                 self.server.borrow_mut().lose_everything();
             }
+            17 if self.plan.redis_empty => {
+                self.say(|| "the guard in Redis is deleted".into());
+                self.server.borrow_mut().lose_guard();
+            }
             8 | 9 if self.plan.redis_back => self.server.borrow_mut().take_snapshot(),
             10 if self.plan.redis_back => {
                 let went = self.server.borrow_mut().go_back();

@@ -142,6 +142,9 @@ pub enum Fault {
     /// Redis has this hash, but no gateway's sequence: contributing again would count twice.
     #[error("the hash outlived the guard of every gateway, so a contribution would count twice; remove the hash")]
     Orphan,
+    /// Redis has been started twice since a power cut, and has a part of a transaction that it had given up at first.
+    #[error("Redis has a part of a transaction only, of which it had lost the rest")]
+    Torn,
 }
 
 /// Why the counters could not be asked.

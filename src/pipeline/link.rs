@@ -91,7 +91,8 @@ impl<R: Remote> Link<R> {
             Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
             Interruption::TakeUp(TakeUpError::Refold(RefoldError::TooOld { .. }))
             | Interruption::Bad(BadReason {
-                fault: Fault::Orphan, ..
+                fault: Fault::Orphan | Fault::Torn,
+                ..
             }) => self.begin_anew().await,
             Interruption::Bad(reason) => status.set_halted(Some(reason.to_string())),
             Interruption::TakeUp(error) => status.set_halted(Some(error.to_string())),

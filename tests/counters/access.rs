@@ -30,7 +30,7 @@ async fn counts_and_reads(url: &str) {
 async fn a_user_of_an_access_list_with_the_documented_rights_suffices_in_a_database_of_its_own() {
     for engine in Engine::ALL {
         let server = RedisServer::start(engine);
-        let rights = "+evalsha +script|load +hmget +hset +hsetnx +hkeys +hget +hgetall +exists +ping +unwatch +info \
+        let rights = "+evalsha +script|load +hmget +hset +hincrby +hsetnx +hkeys +hget +hgetall +exists +ping +unwatch +info \
                       +select +keys +rename +hdel";
         let user = ["ACL", "SETUSER", "gate", "on", ">p/ss@:%", "~ff:*"];
         let rights: Vec<&str> = rights.split_whitespace().collect();

@@ -219,6 +219,23 @@ async fn a_contribution_to_hashes_that_outlived_the_guard_is_refused() {
 }
 
 #[tokio::test]
+async fn hashes_that_outlived_the_guard_are_noticed_by_who_adds_nothing_to_them() {
+    for engine in Engine::ALL {
+        for whole in [Deltas::default(), deltas(&[(EVENTS, "visit", 1)])] {
+            let server = RedisServer::start(engine);
+            let mut counters = connected(&server, IDENTITY).await;
+            let counted = counters.contribute(Sequence(1), &gb(1)).await.unwrap();
+            assert!(matches!(counted, Verdict::Applied(_)), "{counted:?}");
+            server.cli(&["DEL", "ff:{0}:guard"]);
+            let mut other = connected(&server, OTHER).await;
+            let verdict = other.contribute(Sequence(1), &whole).await.unwrap();
+            let refused = matches!(&verdict, Verdict::Bad(reason) if reason.fault == Fault::Orphan);
+            assert!(refused, "{verdict:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_full_or_read_only_redis_is_unavailable_and_nothing_is_half_written() {
     for engine in Engine::ALL {
         let server = RedisServer::start(engine);

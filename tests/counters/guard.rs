@@ -187,6 +187,25 @@ async fn a_new_generation_puts_the_counters_aside_and_every_gateway_contributes_
 }
 
 #[tokio::test]
+async fn no_generation_takes_the_place_of_one_that_a_lost_guard_has_forgotten() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let reader = reader(&server, IDENTITY);
+        let mut counters = connected(&server, IDENTITY).await;
+        visit(&mut counters, 1).await;
+        assert_eq!(reader.renew(0).await, Ok((true, 1)));
+        let whole = counters.contribute(Sequence(2), &gb(2)).await;
+        assert!(matches!(whole, Ok(Verdict::Applied(_))), "{whole:?}");
+        server.cli(&["DEL", "ff:{0}:guard"]);
+        assert_eq!(reader.renew(0).await, Ok((true, 2)));
+        for (generation, total) in [(1, "1"), (2, "2")] {
+            let key = format!("ff:{{0}}:visits:before-{generation}");
+            assert_eq!(server.cli(&["HGET", &key, "gb"]), total);
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_gateways_of_different_identities_add_up() {
     let server = RedisServer::start(Engine::Valkey);
     let mut one = connected(&server, IDENTITY).await;
@@ -210,7 +229,7 @@ async fn a_late_commit_of_an_earlier_claim_of_ours_is_not_applied() {
     assert_eq!(field("epoch").parse::<u64>(), Ok(epoch.parse::<u64>().unwrap() + 1));
     // What the first connection would send now: the same nonce, the epoch before.
     let script = include_str!("../../src/counters/lua/apply.lua");
-    let keys = ["EVAL", script, "2", "ff:{0}:guard", "ff:{0}:visits"];
+    let keys = ["EVAL", script, "3", "ff:{0}:guard", "ff:{0}:begun", "ff:{0}:visits"];
     let late = [ID, &epoch, &nonce, "1", "2", "next", "1", "gb", "1"];
     assert_eq!(server.cli(&[&keys[..], &late[..]].concat()), "STALE");
     assert_eq!(everything(&server), before);
@@ -300,7 +319,7 @@ fn calls(server: &RedisServer, command: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_commit_of_every_country_and_as_many_events_is_one_call_of_six_commands() {
+async fn a_commit_of_every_country_and_as_many_events_is_one_call_of_seven_commands() {
     for engine in Engine::ALL {
         let server = RedisServer::start(engine);
         let mut counters = connected(&server, IDENTITY).await;
@@ -324,6 +343,6 @@ async fn a_commit_of_every_country_and_as_many_events_is_one_call_of_six_command
             "script|load",
         ]
         .map(|command| calls(&server, command));
-        assert_eq!(counts, [1, 3, 3, 0, 0, 0, 0, 0]);
+        assert_eq!(counts, [1, 3, 3, 0, 0, 0, 1, 0]);
     }
 }

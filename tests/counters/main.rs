@@ -6,6 +6,7 @@ mod guard;
 mod ledger;
 
 mod reads;
+mod torn;
 mod verdicts;
 
 #[path = "../support/redis.rs"]

@@ -4,8 +4,16 @@
 -- Everything is read and checked before anything is written, and the sequence is written last; Redis runs a script
 -- to its end, and puts its effects on disk and to replicas as one transaction. So there is nothing to undo.
 --
--- KEYS[1]  the guard: per gateway the fields <gateway> (its sequence), <gateway>:epoch and <gateway>:nonce
--- KEYS[2…] the counter hashes
+-- There is something to notice, though. When the end of an append-only file was torn off within a transaction, some
+-- versions of Redis leave the transaction's first commands in the file, and carry them out at the start after next,
+-- before what others, who knew nothing of them, have written since. So each transaction begins by adding one to the
+-- number of those that have started, and ends by writing that number down as it knows it: as finished. A transaction
+-- that comes back adds one that nobody knew of, and the two numbers differ from then on.
+--
+-- KEYS[1]  the guard: per gateway the fields <gateway> (its sequence), <gateway>:epoch and <gateway>:nonce; and :started
+--          and :finished
+-- KEYS[2]  what tells that somebody has counted in this generation, also when the guard is gone
+-- KEYS[3…] the counter hashes
 -- ARGV     gateway, epoch, nonce, from, to, kind of commit ('next', or 'whole' for everything the gateway counted),
 --          then for each counter hash how many fields it has, the fields, and their amounts
 --
@@ -14,13 +22,13 @@
 --          GAP cursor          does not start where the gateway's commits ended
 --          LOST                this Redis has nothing of this gateway
 --          STALE               the claim is not the one this Redis knows; claim again, which tells why
---          BAD key field fault cannot be applied; the fault is 'limit', 'number', 'type' or 'orphan'
+--          BAD key field fault cannot be applied; the fault is 'limit', 'number', 'type', 'orphan' or 'torn'
 
 local LIMIT = 9007199254740992 -- 2^53: from here on Lua's numbers skip some
 local CHUNK = 2000 -- fields a command: unpack fails somewhat below 8,000 values
 local find, format = string.find, string.format
 
-local guard, id = KEYS[1], ARGV[1]
+local guard, begun, id = KEYS[1], KEYS[2], ARGV[1]
 local epoch, nonce = tonumber(ARGV[2]), ARGV[3]
 local from, to, kind = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
@@ -56,7 +64,7 @@ local function guarded()
   return false
 end
 
-local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce')
+local held = redis.pcall('HMGET', guard, id, id .. ':epoch', id .. ':nonce', ':started', ':finished')
 if held.err then
   return refusal(guard, held)
 end
@@ -85,8 +93,14 @@ if cursor ~= from then
   return {'GAP', cursor}
 end
 
--- Hashes that outlived every gateway's sequence already hold what a whole contribution would add.
-if kind == 'whole' and not guarded() then
+if held[4] ~= held[5] then
+  return {'BAD', guard, ':finished', 'torn'}
+end
+
+-- Hashes that outlived every gateway's sequence already hold what a whole contribution would add, be it of a gateway
+-- that adds nothing to them: behind its sequence, the next one would not be noticed.
+local is_first = kind == 'whole' and not guarded()
+if is_first then
   for k = 2, #KEYS do
     if redis.call('EXISTS', KEYS[k]) == 1 then
       return {'BAD', KEYS[k], '', 'orphan'}
@@ -96,7 +110,7 @@ end
 
 local reply, writes, replied = {'OK'}, {}, 1
 local at = 7
-for k = 2, #KEYS do
+for k = 3, #KEYS do
   local key, count = KEYS[k], tonumber(ARGV[at])
   for first = at + 1, at + count, CHUNK do
     local last = math.min(first + CHUNK - 1, at + count)
@@ -124,8 +138,12 @@ for k = 2, #KEYS do
   at = at + 1 + 2 * count
 end
 
+local started = redis.call('HINCRBY', guard, ':started', 1)
+if is_first then
+  redis.call('HSET', begun, 'by', id)
+end
 for _, write in ipairs(writes) do
   redis.call(unpack(write))
 end
-redis.call('HSET', guard, id, ARGV[5])
+redis.call('HSET', guard, id, ARGV[5], ':finished', started)
 return reply

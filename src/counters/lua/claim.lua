@@ -24,19 +24,19 @@ local stored = held[2] and tonumber(held[2]) or 0
 -- have inherited is a claim of its that came late: it is dead, since a directory has one process.
 local inherited = held[3] and string.find(ARGV[4] or '', held[3], 1, true)
 if ours > 0 and stored >= ours and held[3] ~= nonce and not inherited then
-  return {'FENCED', held[4], held[5], held[6]}
-end
-
--- So that whoever is ousted learns how far its commits have come, also the one it had no reply to.
-if held[3] and held[3] ~= nonce then
-  redis.call('HSET', guard, id .. ':ousted', held[3], id .. ':inherited', ARGV[4])
-  if held[1] then
-    redis.call('HSET', guard, id .. ':at', held[1])
-  else
-    redis.call('HDEL', guard, id .. ':at')
-  end
+  return {'FENCED', held[4], held[5] ~= '' and held[5], held[6]}
 end
 
 local epoch = math.max(stored, ours, tonumber(ARGV[5] or 0)) + 1
-redis.call('HSET', guard, id .. ':epoch', string.format('%.0f', epoch), id .. ':nonce', nonce)
+local claim = {id .. ':epoch', string.format('%.0f', epoch), id .. ':nonce', nonce}
+
+-- So that whoever is ousted learns how far its commits have come, also the one it had no reply to.
+if held[3] and held[3] ~= nonce then
+  for _, value in ipairs({id .. ':ousted', held[3], id .. ':inherited', ARGV[4], id .. ':at', held[1] or ''}) do
+    claim[#claim + 1] = value
+  end
+end
+
+-- One command, which nothing can tear.
+redis.call('HSET', guard, unpack(claim))
 return {'OK', epoch, held[1]}

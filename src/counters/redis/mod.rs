@@ -5,12 +5,14 @@
 //! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
 //!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:ousted`, `<id>:at` and
 //!   `<id>:inherited` (the nonce of the process that the last claim ousted, the sequence then, and what the journal of
-//!   the claimant has of earlier processes); and `:generation`.
+//!   the claimant has of earlier processes); and `:generation`, `:started` and `:finished` (how many transactions have
+//!   begun, and which came to its end last).
+//! - `ff:{0}:begun`: a hash that is there when somebody has counted in this generation; `by` says who was first.
 //! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
 //!   and so on of any other. `…:before-<generation>` is what such a hash was before that generation began.
 //!
 //! Only the guarded script writes counters. A user of an access list needs these commands and the keys `ff:*`:
-//! `evalsha`, `script|load`, `hmget`, `hset`, `hsetnx`, `hkeys`, `hget`, `hgetall`, `exists`, `ping`, `unwatch`,
+//! `evalsha`, `script|load`, `hmget`, `hset`, `hincrby`, `hsetnx`, `hkeys`, `hget`, `hgetall`, `exists`, `ping`, `unwatch`,
 //! `info`, `select` for a database other than 0, and to begin a new generation `keys`, `rename` and `hdel`.
 //!
 //! Commits have a connection of their own: a pool would ask for a round trip before each. Any failure on it drops

@@ -10,6 +10,8 @@ use crate::event::{CounterHash, Deltas, Sequence, SiteId};
 pub(super) const META: &str = "ff:meta";
 /// The guard of the one partition.
 pub(super) const GUARD: &str = "ff:{0}:guard";
+/// There as soon as somebody has counted in a generation, whatever becomes of the guard.
+const BEGUN: &str = "ff:{0}:begun";
 /// What the names of all keys of the one partition begin with.
 const PARTITION: &str = "ff:{0}:";
 /// The guard's field that counts how often the counters were begun anew.
@@ -87,6 +89,7 @@ impl Scripts {
             Kind::Whole => "whole",
         };
         let mut call = self.apply.key(GUARD);
+        call.key(BEGUN);
         call.arg(&stamp.id).arg(stamp.epoch).arg(&stamp.nonce);
         call.arg(commit.from.0).arg(commit.to.0).arg(kind);
         for (hash, amounts) in commit.deltas.iter() {
@@ -111,7 +114,7 @@ pub(super) fn renew_script() -> Script {
 /// A call of [`renew_script`] that ends a generation.
 pub(super) fn renew(script: &Script, ending: u64) -> ScriptInvocation<'_> {
     let mut call = script.key(GUARD);
-    call.key(PARTITION).arg(ending);
+    call.key(BEGUN).key(PARTITION).arg(ending);
     call
 }
 
@@ -202,6 +205,7 @@ pub(super) fn verdict(reply: Value, deltas: &Deltas) -> Result<Verdict, Counters
                 "number" => Fault::Number,
                 "type" => Fault::Type,
                 "orphan" => Fault::Orphan,
+                "torn" => Fault::Torn,
                 other => return Err(strange(other)),
             },
         })),
