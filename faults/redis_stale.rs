@@ -29,6 +29,7 @@ fn short(settings: &Settings) -> Settings {
     settings
         .set("FOOTFALL_JOURNAL_KEEP_BYTES", 0)
         .set("FOOTFALL_JOURNAL_KEEP_MS", 0)
+        .set("FOOTFALL_APPLY_WINDOW_BYTES_MAX", 0)
 }
 
 fn snapshots(backend: Backend, count: u64, seed: u64) {

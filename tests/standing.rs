@@ -171,6 +171,7 @@ fn what_a_clone_took_along_before_redis_had_it_counts_once() {
 fn a_redis_older_than_the_kept_segments_is_filled_anew_by_every_gateway() {
     let mut stage = Backend::Redis.stage();
     let settings = stage.settings.clone().set("FOOTFALL_JOURNAL_KEEP_BYTES", 0);
+    let settings = settings.set("FOOTFALL_APPLY_WINDOW_BYTES_MAX", 0);
     let settings = settings.set("FOOTFALL_COUNTERS_PERSIST_MS", 20);
     let other = settings.elsewhere().start();
     visit(&other, "FR", 9);
@@ -230,6 +231,7 @@ fn counts_made_without_redis_are_added_when_it_is_used_again_although_their_fram
     let mut stage = Backend::Redis.stage();
     let settings = stage.settings.clone().set("FOOTFALL_COUNTERS_PERSIST_MS", 20);
     let settings = settings.set("FOOTFALL_JOURNAL_KEEP_BYTES", 0);
+    let settings = settings.set("FOOTFALL_APPLY_WINDOW_BYTES_MAX", 0);
     let mut gateway = settings.start();
     visit(&gateway, "GB", 3);
     gateway.stop();

@@ -140,6 +140,51 @@ fn resend_after_kills(backend: Backend, seed: u64) {
     wait_for_redis(&stage, &report);
 }
 
+/// A visit with a key, three restarts, and the same visit again; how often it is counted, and how many segments are
+/// left.
+fn counted_after_restarts(stage: &Stage, window_bytes_max: u64) -> (u64, usize) {
+    let settings = stage.settings.elsewhere().set("FOOTFALL_JOURNAL_KEEP_BYTES", 0);
+    let settings = settings
+        .set("FOOTFALL_APPLY_WINDOW_BYTES_MAX", window_bytes_max)
+        .set("FOOTFALL_COUNTERS_PERSIST_MS", 20);
+    let mut gateway = settings.start();
+    let before = gateway.report().of("gb");
+    let send = |gateway: &Gateway| {
+        let fate = send_visit(&mut gateway.client(), "GB", Some("order-1"));
+        assert!(matches!(fate, Fate::Kept { .. }), "{fate:?}");
+    };
+    send(&gateway);
+    // A new segment at each start.
+    for _ in 0..3 {
+        gateway.client().visit("CY");
+        gateway.stop();
+        gateway.start_again();
+    }
+    let segments = || {
+        let files = std::fs::read_dir(settings.data_dir().join("lane-0/journal"));
+        files.unwrap().count()
+    };
+    if window_bytes_max == 0 {
+        until_true("old segments are gone", || segments() == 1);
+    }
+    gateway.stop();
+    gateway.start_again();
+    send(&gateway);
+    (gateway.report().of("gb") - before, segments())
+}
+
+#[test]
+fn a_key_is_remembered_over_restarts_although_no_segment_is_kept_for_redis() {
+    for backend in Backend::KINDS {
+        let stage = backend.stage();
+        let (counted, segments) = counted_after_restarts(&stage, 1 << 30);
+        assert_eq!(counted, 1, "{backend:?}");
+        assert!(segments > 3, "{backend:?}: {segments}");
+        // The control: no byte is kept for it.
+        assert_eq!(counted_after_restarts(&stage, 0).0, 2, "{backend:?}");
+    }
+}
+
 #[test]
 fn the_check_notices_when_a_journal_is_lost() {
     let mut gateway = Settings::new().start();

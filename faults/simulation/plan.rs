@@ -132,6 +132,7 @@ impl Plan {
         config.journal.spool_bytes_max = self.spool_bytes_max;
         config.journal.keep_bytes = if self.removal { 0 } else { u64::MAX };
         config.journal.keep_ms = 365 * 86_400_000;
+        config.apply.window_bytes_max = if self.removal { 0 } else { u64::MAX };
         config.counters.redis_url = (!self.embedded).then(|| Secret::new("redis://simulated"));
         config
     }

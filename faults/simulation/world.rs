@@ -204,7 +204,7 @@ impl World {
             // An error means that the process is dead.
             let _ = core
                 .segments()
-                .remove_done(footfall::event::Sequence(u64::MAX - 1), |_, _, _| true);
+                .remove_done(footfall::event::Sequence(u64::MAX - 1), |_| true);
         }
     }
 

@@ -46,7 +46,8 @@ pub struct JournalConfig {
     pub spool_bytes_max: u64,
     /// Bytes of counted segments kept for a Redis that goes back in time.
     pub keep_bytes: u64,
-    /// Age up to which counted segments are kept, in milliseconds, within `keep_bytes`.
+    /// Age up to which counted segments are kept for a Redis that goes back in time, in milliseconds, within
+    /// `keep_bytes`.
     #[schemars(range(max = 31_536_000_000_u64))]
     pub keep_ms: u64,
     /// Time between two syncs in `os` mode, in milliseconds.
@@ -97,6 +98,9 @@ pub struct ApplyConfig {
     /// Time for which an `Idempotency-Key` is remembered, in milliseconds.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub window_ms: u64,
+    /// Bytes of counted segments kept, beyond those of `journal.keep_bytes`, so that a restart finds the keys of
+    /// `window_ms` again, and a Redis that goes back in time is told the same.
+    pub window_bytes_max: u64,
     /// Most idempotency keys remembered.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub window_ids_max: usize,
@@ -110,6 +114,7 @@ impl Default for ApplyConfig {
     fn default() -> Self {
         Self {
             window_ms: 3_600_000,
+            window_bytes_max: 1 << 30,
             window_ids_max: 1_000_000,
             answer_ms_max: 10_000,
         }

@@ -176,24 +176,17 @@ fn old_segments_go_when_they_are_done_and_expendable_and_the_open_one_stays() {
     let segments = journal.log().segments.clone();
     let all = segments.list();
     assert!(all.len() > 3);
-    assert_eq!(segments.remove_done(Sequence(300), |_, _, _| false).unwrap(), 0);
+    assert_eq!(segments.remove_done(Sequence(300), |_| false).unwrap(), 0);
     let second_begins = Sequence(all[1].first.0);
     assert_eq!(
-        segments
-            .remove_done(Sequence(second_begins.0 - 2), |_, _, _| true)
-            .unwrap(),
+        segments.remove_done(Sequence(second_begins.0 - 2), |_| true).unwrap(),
         0
     );
     assert_eq!(
-        segments
-            .remove_done(Sequence(second_begins.0 - 1), |_, _, _| true)
-            .unwrap(),
+        segments.remove_done(Sequence(second_begins.0 - 1), |_| true).unwrap(),
         1
     );
-    assert_eq!(
-        segments.remove_done(Sequence(300), |_, _, _| true).unwrap(),
-        all.len() - 2
-    );
+    assert_eq!(segments.remove_done(Sequence(300), |_| true).unwrap(), all.len() - 2);
     keep(&journal, b"still open").unwrap();
     journal.stop();
     assert_eq!(kept(real(folder.path())).last().unwrap().1, b"still open");

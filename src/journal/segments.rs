@@ -104,23 +104,18 @@ impl Segments {
     }
 
     /// Removes the oldest segments whose frames are all `done` and that `expendable` gives up, oldest first; says how
-    /// many went. `expendable` is shown the oldest, the one after it, and the bytes of all. The last one always stays.
+    /// many went. The last one always stays.
     ///
     /// # Errors
     /// When a file cannot be removed; it stays in the list.
-    pub fn remove_done(
-        &self,
-        done: Sequence,
-        expendable: impl Fn(&Segment, &Segment, u64) -> bool,
-    ) -> io::Result<usize> {
+    pub fn remove_done(&self, done: Sequence, expendable: impl Fn(&Segment) -> bool) -> io::Result<usize> {
         let mut removed = 0;
         loop {
             let mut list = self.lock();
-            let kept_bytes = list.iter().map(|segment| segment.bytes).sum();
             let [oldest, next, ..] = list.as_slice() else {
                 return Ok(removed);
             };
-            if next.first.0 > done.0 + 1 || !expendable(oldest, next, kept_bytes) {
+            if next.first.0 > done.0 + 1 || !expendable(oldest) {
                 return Ok(removed);
             }
             self.disk.remove(&segment_name(oldest.first))?;

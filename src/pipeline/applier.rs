@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::Shared;
 use super::core::Core;
 use super::link::Link;
+use super::retention::first_needed;
 use crate::clock;
 use crate::counters::{RedisCounters, RedisReader};
 use crate::event::Sequence;
@@ -124,12 +125,9 @@ pub fn persist(shared: &Shared, core: &mut Core) {
     if shared.is_handing_over() {
         return;
     }
-    let now_ms = shared.log.clock().unix_ms();
-    let span_ms = keep_span_ms(shared);
-    let bytes_max = shared.config.journal.keep_bytes;
-    let expendable = |oldest: &Segment, next: &Segment, bytes: u64| {
-        bytes.saturating_sub(oldest.bytes) >= bytes_max || next.created_ms + span_ms < now_ms
-    };
+    let list = core.segments().list();
+    let needed = list.get(first_needed(&list, done, &shared.config, shared.log.clock().unix_ms()));
+    let expendable = |segment: &Segment| needed.is_some_and(|needed| segment.first < needed.first);
     if let Err(error) = core.segments().remove_done(done, expendable) {
         tracing::warn!(%error, "an old segment cannot be removed");
     }
@@ -139,15 +137,4 @@ pub fn persist(shared: &Shared, core: &mut Core) {
         .journal
         .disk_bytes
         .set(i64::try_from(bytes).unwrap_or(i64::MAX));
-}
-
-/// How long counted segments serve: for a Redis that goes back in time, and before that for the window of idempotency
-/// keys.
-fn keep_span_ms(shared: &Shared) -> u64 {
-    let window_ms = shared.config.apply.window_ms;
-    if shared.is_embedded() {
-        window_ms
-    } else {
-        window_ms + shared.config.journal.keep_ms
-    }
 }

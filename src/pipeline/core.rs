@@ -7,12 +7,13 @@ use super::Shared;
 use super::answers::Answer;
 use super::backlog::{Backlog, Batch};
 use super::beside::Beside;
+use super::retention::{has_window, holder_of, window_before};
 use crate::apply::{Apply, KeyedVisit, Step};
 use crate::config::ApplyConfig;
 use crate::counters::{Commit, Ledger, Verdict};
 use crate::event::{Country, Deltas, Sequence, SiteId};
 use crate::journal::payload::{Payload, Visit};
-use crate::journal::{Frame, Reader, Segments, ended_before};
+use crate::journal::{Frame, Reader, Segment, Segments};
 
 /// The one ordered consumer of the log.
 pub struct Core {
@@ -42,6 +43,12 @@ pub enum RefoldError {
         held: Sequence,
         /// The oldest kept segment's first sequence.
         oldest: Sequence,
+    },
+    /// The frames it lacks are there, but not those that tell which of them count.
+    #[error("the segments are gone that tell which idempotency keys were seen before frame {held}")]
+    KeysForgotten {
+        /// What Redis holds.
+        held: Sequence,
     },
     /// The segments cannot be read.
     #[error("journal: {0}")]
@@ -204,12 +211,44 @@ impl Core {
     /// Folds the log anew for a Redis that says it holds `held`: everything it lacks.
     ///
     /// # Errors
-    /// When the frames it lacks are gone or cannot be read.
+    /// When the frames it lacks are gone or cannot be read, or nobody can tell any more which of them count.
     pub fn refold(&self, held: Sequence) -> Result<Batch, RefoldError> {
-        self.fold_after(self.ledger.standing().place(held))
+        let after = self.ledger.standing().place(held);
+        if after < self.head() {
+            self.refuse_gone(after)?;
+            if !self.knows_keys_after(after) {
+                return Err(RefoldError::KeysForgotten { held });
+            }
+        }
+        self.fold_after(after)
     }
 
-    /// Folds the log anew after a frame.
+    /// Fails if frames after this one are gone.
+    fn refuse_gone(&self, held: Sequence) -> Result<(), RefoldError> {
+        let list = self.segments.list();
+        match list.first() {
+            Some(oldest) if held.next() < oldest.first => Err(RefoldError::TooOld {
+                held,
+                oldest: oldest.first,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the window of the frames after this one is there as it was when they were counted.
+    fn knows_keys_after(&self, after: Sequence) -> bool {
+        let (list, config) = (self.segments.list(), &self.config);
+        let holder = holder_of(&list, after);
+        let (_, since_ms) = window_before(&list, holder, config.window_ms);
+        let has_window = |list: &[Segment], holder| has_window(list, holder, since_ms, config.window_bytes_max);
+        has_window(&list, holder)
+            && self.others.as_ref().is_none_or(|others| {
+                let others = others.list();
+                has_window(&others, others.len())
+            })
+    }
+
+    /// Folds the log anew after a frame, with as much of its window as is there.
     ///
     /// # Errors
     /// When frames after it are gone or cannot be read.
@@ -221,14 +260,7 @@ impl Core {
                 ..Batch::default()
             });
         }
-        let oldest = self
-            .segments
-            .list()
-            .first()
-            .map_or(held.next(), |segment| segment.first);
-        if held.next() < oldest {
-            return Err(RefoldError::TooOld { held, oldest });
-        }
+        self.refuse_gone(held)?;
         let mut apply = Apply::new(&self.config, &self.key);
         let (start, since_ms) = window_start(&self.segments, &self.config, held);
         let mut reader = Reader::new(self.segments.clone(), start);
@@ -256,20 +288,13 @@ fn commit(ledger: &mut Ledger, to: Sequence, deltas: &Deltas) -> Result<(), Stri
     }
 }
 
-/// Where to begin reading so that the frames after `from` find every id of their window: before the first segment that
-/// was still open a window's span before the one that holds them was begun, and when that was. Counted from the frames,
-/// not from now: a replay may come late.
+/// After which frame to begin reading so that the frames after `from` find every id of their window, and since when that
+/// has them.
 fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> (Sequence, u64) {
     let list = segments.list();
-    let holder = list
-        .iter()
-        .rposition(|segment| segment.first <= from.next())
-        .unwrap_or(0);
-    let begun_ms = list.get(holder).map_or(0, |segment| segment.created_ms);
-    let since_ms = begun_ms.saturating_sub(config.window_ms);
-    let too_old = ended_before(&list, since_ms).min(holder);
+    let (first, since_ms) = window_before(&list, holder_of(&list, from), config.window_ms);
     let start = list
-        .get(too_old)
+        .get(first)
         .map_or(Sequence::ZERO, |segment| Sequence(segment.first.0.saturating_sub(1)));
     (start.min(from), since_ms)
 }

@@ -118,6 +118,30 @@ fn the_head_is_known_without_a_frame_left() {
 }
 
 #[test]
+fn what_redis_lacks_is_not_folded_without_the_keys_that_were_seen_before_it() {
+    let refolded = |window_ms, window_bytes_max| {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = journal(folder.path(), &[(5, 100_000), (6, 103_000)]);
+        let config = ApplyConfig {
+            window_bytes_max,
+            ..config(window_ms)
+        };
+        let mut core = Core::new(ledger(folder.path(), 5), segments, &config, IDENTITY);
+        core.replay(Sequence(6)).unwrap();
+        core.refold(Sequence(5))
+    };
+    // A window from before the journal's oldest segment has lost what was there, unless its bytes allowed no more.
+    for (window_ms, window_bytes_max, is_there) in [(3_000, 1 << 30, true), (3_001, 1 << 30, false), (3_001, 0, true)] {
+        let refolded = refolded(window_ms, window_bytes_max);
+        match refolded {
+            Ok(_) => assert!(is_there, "{window_ms}, {window_bytes_max}"),
+            Err(RefoldError::KeysForgotten { held }) => assert!(!is_there && held == Sequence(5)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
 fn what_redis_lacks_cannot_be_folded_from_frames_that_are_gone() {
     let folder = tempfile::tempdir().unwrap();
     let segments = journal(folder.path(), &[(5, 100_000)]);

@@ -89,7 +89,9 @@ impl<R: Remote> Link<R> {
             Interruption::Redis(CountersError::Unavailable(_)) => {}
             Interruption::Redis(CountersError::Fenced(fence)) => return self.go_on_renamed(&fence),
             Interruption::Redis(CountersError::Unsuitable(reason)) => status.set_halted(Some(reason.into())),
-            Interruption::TakeUp(TakeUpError::Refold(RefoldError::TooOld { .. }))
+            Interruption::TakeUp(TakeUpError::Refold(
+                RefoldError::TooOld { .. } | RefoldError::KeysForgotten { .. },
+            ))
             | Interruption::Bad(BadReason {
                 fault: Fault::Orphan | Fault::Torn,
                 ..

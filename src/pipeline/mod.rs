@@ -40,6 +40,7 @@ mod lanes;
 mod link;
 pub mod parts;
 mod rebuild;
+mod retention;
 mod room;
 mod shared;
 mod status;

@@ -185,7 +185,7 @@ async fn add_held(core: &Core, reader: &RedisReader, into: &mut Held) -> Result<
         let (held, totals) = reader.read_totals(hash).await?;
         let Some(held) = held else { continue };
         known = true;
-        let lacking = core.refold(held)?.deltas;
+        let lacking = core.fold_after(core.ledger.standing().place(held))?.deltas;
         for (field, amount) in fields {
             let amount = amount.saturating_sub(lacking.get(hash, field));
             into.expected.add(*hash, field, amount);
