@@ -27,7 +27,7 @@ KINDS = [
     ("redis-killed", "Redis is killed, and comes back with all, most or nothing of what it had"),
     ("valkey-killed", "Valkey is killed, and comes back with all, most or nothing of what it had"),
     ("hand-over", "A new process takes over (`SIGUSR2`) while 2,000 requests a second come: none may fail"),
-    ("storm", "Everything at once around two gateways, visits without keys"),
+    ("storm", "Everything at once around two gateways"),
     ("network", "The network to Redis delays, splits, resets, half-closes, swallows replies, delivers late"),
     ("redis", "Redis comes back older, loses everything, or runs and does not serve"),
     ("valkey", "Valkey comes back older, loses everything, or runs and does not serve"),
@@ -56,9 +56,6 @@ LIMITS = """\
 - A sync error is injected at the system call, so a file system that loses dirty pages at a real one is only covered in
   so far as the power is cut after it.
 - A Redis that loses the second it had not synced is made by cutting the end of its append-only file.
-- A storm of faults over visits *with* keys. It was tried and found a defect that is not mended yet: after several kills
-  of a gateway and a Redis cut back far, Redis may hold more of that gateway than was counted, until it next loses its
-  data. Single faults, and storms over visits without keys, never showed it.
 - The gateway asks no Sentinel itself; in that series a proxy leads it to the primary that Sentinel names.
 """
 

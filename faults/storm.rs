@@ -1,6 +1,6 @@
 //! Everything at once: two gateways count in one Redis, and what breaks next is up to the dice, also while the last
-//! blow is not yet mended. Visits have no keys here: what keys promise is tried in the single series, one fault at a
-//! time. The controls are theirs too.
+//! blow is not yet mended. Half of the visits have keys, and are sent again until they are answered. The controls are
+//! those of the single series.
 
 use std::thread;
 use std::time::Duration;
@@ -29,6 +29,8 @@ impl Scene {
     fn set(backend: Backend, seed: u64, keep_bytes: u64) -> Self {
         let stage = backend.stage();
         let proxy = Proxy::to(stage.server.as_ref().unwrap().port(), seed);
+        // Segments stay at least as long as keys are remembered; nobody sends one again after so long.
+        let window_ms = if keep_bytes == 0 { 10_000 } else { 3_600_000 };
         let settings = stage.settings.clone().set("REDIS_URL", proxy.url());
         let settings = settings
             .set("FOOTFALL_DURABILITY", "disk")
@@ -36,7 +38,8 @@ impl Scene {
             .set("FOOTFALL_COUNTERS_RECONNECT_MS_MAX", 50)
             .set("FOOTFALL_COUNTERS_PERSIST_MS", 100)
             .set("FOOTFALL_JOURNAL_SEGMENT_BYTES", 1 << 20)
-            .set("FOOTFALL_JOURNAL_KEEP_BYTES", keep_bytes);
+            .set("FOOTFALL_JOURNAL_KEEP_BYTES", keep_bytes)
+            .set("FOOTFALL_APPLY_WINDOW_MS", window_ms);
         let start = |()| settings.elsewhere().set("PORT", free_port()).start();
         Self {
             proxy,
@@ -86,7 +89,7 @@ fn series(backend: Backend, keep_bytes: u64, count: u64, seed: u64) {
     let mut scene = Scene::set(backend, series.dice.below(u64::MAX), keep_bytes);
     for _ in 0..count / BLOWS_A_ROUND {
         let loads = scene.gateways.each_ref();
-        let loads = loads.map(|gateway| series.load(gateway).unkeyed().start());
+        let loads = loads.map(|gateway| series.load(gateway).start());
         for _ in 0..BLOWS_A_ROUND {
             loads[0].wait_for_kept(series.dice.below(300));
             scene.strike(&mut series.dice);
@@ -94,7 +97,10 @@ fn series(backend: Backend, keep_bytes: u64, count: u64, seed: u64) {
         }
         loads[1].wait_for_kept(100);
         scene.proxy.end();
-        let histories = loads.map(Running::finish);
+        let mut histories = loads.map(Running::finish);
+        for (history, gateway) in histories.iter_mut().zip(&scene.gateways) {
+            Series::send_again(history, gateway);
+        }
         let server = scene.stage.server.as_ref();
         counted(&scene.gateways[0], server);
         // A gateway that was killed while Redis went back may give a number again that it cannot know of.

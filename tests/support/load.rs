@@ -70,12 +70,6 @@ impl Load {
         self.keyed(prefix)
     }
 
-    /// Gives no visit a key.
-    pub fn unkeyed(mut self) -> Self {
-        self.keys = None;
-        self
-    }
-
     /// Goes on through lost connections and refusals: connects again, and sends a visit with a key again as long as it
     /// is unknown what became of it.
     pub fn steadfast(mut self) -> Self {
