@@ -15,6 +15,7 @@
 mod disk;
 mod fields;
 mod frame;
+mod heading;
 mod home;
 #[cfg(test)]
 mod journal_tests;
@@ -22,6 +23,8 @@ mod log;
 pub mod payload;
 mod reader;
 mod recover;
+#[cfg(test)]
+mod recover_tests;
 mod scan;
 mod segment;
 mod segments;

@@ -31,7 +31,7 @@ impl SegmentHeader {
         let parts: [&[u8]; 6] = [
             &MAGIC,
             &VERSION.to_le_bytes(),
-            &self.checksum().to_le_bytes(),
+            &self.checksum(VERSION).to_le_bytes(),
             &self.identity.0,
             &self.first.0.to_le_bytes(),
             &self.created_ms.to_le_bytes(),
@@ -44,37 +44,63 @@ impl SegmentHeader {
 
     /// The version of a header, if it is a whole one of this format at all, of whatever version.
     pub fn version(bytes: &[u8]) -> Option<u32> {
-        let (magic, rest) = bytes.split_first_chunk::<8>()?;
-        let (version, rest) = rest.split_first_chunk::<4>()?;
-        let (crc, rest) = rest.split_first_chunk::<4>()?;
-        let covered = rest.get(..SEGMENT_HEADER_BYTES - 16)?;
-        let found = crc32c::crc32c_append(crc32c::crc32c(version), covered);
-        (*magic == MAGIC && found == u32::from_le_bytes(*crc)).then(|| u32::from_le_bytes(*version))
+        let fields = Fields::read(bytes).filter(|fields| fields.magic && fields.is_sound())?;
+        Some(fields.version)
     }
 
     /// Reads a header; `None` if it is cut, damaged or of another version.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let fields = Fields::read(bytes).filter(Fields::is_whole)?;
+        Some(fields.told)
+    }
+
+    /// What it must have beside it in a header of some version.
+    pub(super) fn checksum(&self, version: u32) -> u32 {
+        let crc = crc32c::crc32c(&version.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc, &self.identity.0);
+        let crc = crc32c::crc32c_append(crc, &self.first.0.to_le_bytes());
+        crc32c::crc32c_append(crc, &self.created_ms.to_le_bytes())
+    }
+}
+
+/// What lies where a header should be.
+pub(super) struct Fields {
+    /// Whether it begins as every header does.
+    pub magic: bool,
+    pub version: u32,
+    pub crc: u32,
+    pub told: SegmentHeader,
+}
+
+impl Fields {
+    /// `None` if there are not enough bytes for a header.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first_chunk::<4>()?;
         let (crc, rest) = rest.split_first_chunk::<4>()?;
         let (identity, rest) = rest.split_first_chunk::<16>()?;
         let (first, rest) = rest.split_first_chunk::<8>()?;
         let (created, _) = rest.split_first_chunk::<8>()?;
-        let header = Self {
-            identity: Identity(*identity),
-            first: Sequence(u64::from_le_bytes(*first)),
-            created_ms: u64::from_le_bytes(*created),
-        };
-        let good =
-            *magic == MAGIC && u32::from_le_bytes(*version) == VERSION && u32::from_le_bytes(*crc) == header.checksum();
-        good.then_some(header)
+        Some(Self {
+            magic: *magic == MAGIC,
+            version: u32::from_le_bytes(*version),
+            crc: u32::from_le_bytes(*crc),
+            told: SegmentHeader {
+                identity: Identity(*identity),
+                first: Sequence(u64::from_le_bytes(*first)),
+                created_ms: u64::from_le_bytes(*created),
+            },
+        })
     }
 
-    fn checksum(&self) -> u32 {
-        let crc = crc32c::crc32c(&VERSION.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc, &self.identity.0);
-        let crc = crc32c::crc32c_append(crc, &self.first.0.to_le_bytes());
-        crc32c::crc32c_append(crc, &self.created_ms.to_le_bytes())
+    /// Whether all but the magic is as its checksum says.
+    pub fn is_sound(&self) -> bool {
+        self.crc == self.told.checksum(self.version)
+    }
+
+    /// Whether it is a good header of the version that is read.
+    pub fn is_whole(&self) -> bool {
+        self.magic && self.version == VERSION && self.is_sound()
     }
 }
 

@@ -4,21 +4,22 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
+use super::heading::Heading;
 use super::scan::SegmentScan;
-use super::segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name};
+use super::segment::{Identity, SEGMENT_HEADER_BYTES, parse_segment_name};
 use super::segments::{Segment, Segments};
 use crate::event::Sequence;
 
 /// What a journal holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Segments with a good header.
+    /// Segments that may hold frames.
     pub segments: u64,
     /// Frames with a good checksum.
     pub frames: u64,
     /// The last frame's sequence.
     pub head: Sequence,
-    /// Stretches of bytes before the end that are no frames, and files whose header nobody can read.
+    /// Stretches of bytes before the end that are no frames, damaged headers, and files of another journal.
     pub damages: u64,
     /// Bytes after the last frame: the next start cuts them.
     pub torn_bytes: u64,
@@ -32,23 +33,32 @@ pub fn look(disk: Arc<dyn Disk>, identity: Identity) -> io::Result<Arc<Segments>
     let segments = Segments::new(disk);
     for name in segments.names()? {
         let file = segments.disk().open(&name)?;
-        if let Some(header) = header_of(&name, file.as_ref(), identity)? {
-            segments.add(Segment {
-                first: header.first,
-                created_ms: header.created_ms,
-                bytes: file.length()?,
-            });
+        if let (_, Some(segment)) = segment_of(&segments, &name, file.as_ref(), identity)? {
+            segments.add(segment);
         }
     }
     Ok(Arc::new(segments))
 }
 
-/// A segment's header, if it is whole and the journal's own.
-fn header_of(name: &str, file: &dyn DiskFile, identity: Identity) -> io::Result<Option<SegmentHeader>> {
+/// Whether a segment's header is whole, and the segment if it is the journal's own.
+fn segment_of(
+    segments: &Segments,
+    name: &str,
+    file: &dyn DiskFile,
+    identity: Identity,
+) -> io::Result<(bool, Option<Segment>)> {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     file.read_at(0, &mut bytes)?;
-    let header = SegmentHeader::decode(&bytes);
-    Ok(header.filter(|header| header.identity == identity && Some(header.first) == parse_segment_name(name)))
+    let first = parse_segment_name(name).unwrap_or_default();
+    let earlier_ms = segments.list().last().map_or(0, |segment| segment.created_ms);
+    let heading = Heading::of(&bytes, identity, first);
+    let bytes = file.length()?;
+    let segment = heading.header(identity, first, earlier_ms).map(|header| Segment {
+        first,
+        created_ms: header.created_ms,
+        bytes,
+    });
+    Ok((matches!(heading, Heading::Whole(_)), segment))
 }
 
 /// Reads every frame of a disk's journal.
@@ -58,20 +68,18 @@ fn header_of(name: &str, file: &dyn DiskFile, identity: Identity) -> io::Result<
 pub fn survey(disk: Arc<dyn Disk>, identity: Identity) -> io::Result<(Arc<Segments>, Survey)> {
     let (segments, mut survey) = (Segments::new(disk), Survey::default());
     for name in segments.names()? {
-        // Bytes after the last frame are torn only at the very end of the journal.
-        survey.damages += u64::from(std::mem::take(&mut survey.torn_bytes) > 0);
         let file = segments.disk().open(&name)?;
-        let Some(header) = header_of(&name, file.as_ref(), identity)? else {
-            survey.damages += 1;
+        let (whole, segment) = segment_of(&segments, &name, file.as_ref(), identity)?;
+        let (length, header) = (file.length()?, SEGMENT_HEADER_BYTES as u64);
+        if length < header || length == header && segment.is_some() {
+            // The next start takes it for none.
             continue;
-        };
-        let bytes = file.length()?;
-        segments.add(Segment {
-            first: header.first,
-            created_ms: header.created_ms,
-            bytes,
-        });
-        let mut scan = SegmentScan::new(file, survey.head.max(Sequence(header.first.0.saturating_sub(1))));
+        }
+        // Bytes after the last frame are torn only at the very end of the journal.
+        survey.damages += u64::from(std::mem::take(&mut survey.torn_bytes) > 0) + u64::from(!whole);
+        let Some(segment) = segment else { continue };
+        segments.add(segment);
+        let mut scan = SegmentScan::new(file, survey.head.max(Sequence(segment.first.0.saturating_sub(1))));
         while let Some((frame, _)) = scan.next()? {
             survey.frames += 1;
             survey.head = frame.sequence;
