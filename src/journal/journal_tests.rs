@@ -166,6 +166,8 @@ pub(super) struct Faults {
     writes: AtomicBool,
     syncs: AtomicBool,
     pub(super) renames: AtomicBool,
+    new_files: AtomicBool,
+    new_names: AtomicBool,
 }
 
 struct FaultyDisk(RealDisk, Arc<Faults>);
@@ -177,7 +179,16 @@ impl Disk for FaultyDisk {
         self.0.list()
     }
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(FaultyFile(self.0.create(name)?, self.1.clone())))
+        let faults = if self.1.new_files.load(Ordering::SeqCst) {
+            let syncs = AtomicBool::new(true);
+            Arc::new(Faults {
+                syncs,
+                ..Faults::default()
+            })
+        } else {
+            self.1.clone()
+        };
+        Ok(Arc::new(FaultyFile(self.0.create(name)?, faults)))
     }
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.0.open(name)
@@ -195,6 +206,9 @@ impl Disk for FaultyDisk {
         self.0.remove(name)
     }
     fn sync_names(&self) -> io::Result<()> {
+        if self.1.new_names.load(Ordering::SeqCst) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         self.0.sync_names()
     }
 }
@@ -270,6 +284,40 @@ fn after_a_failed_sync_nothing_is_answered_any_more() {
     assert!(journal.log().is_sealed());
     assert_eq!(journal.log().synced(), Sequence(1));
     journal.stop();
+}
+
+#[test]
+fn a_new_segment_that_cannot_be_synced_ends_the_service_and_a_restart_has_what_was_answered() {
+    for durability in [Durability::Disk, Durability::Os] {
+        for of_names in [false, true] {
+            let told = format!("{durability:?}, names {of_names}");
+            let folder = tempfile::tempdir().unwrap();
+            let (disk, faults) = faulty(folder.path());
+            let journal = start(disk, durability);
+            let fault = if of_names { &faults.new_names } else { &faults.new_files };
+            fault.store(true, Ordering::SeqCst);
+            let mut synced = journal.log().follow_synced();
+            let mut answered = Vec::new();
+            while let Ok(sequence) = keep(&journal, &[1; 40]) {
+                answered.push(sequence);
+                assert!(answered.len() < 1_000, "{told}: the segment is never turned");
+                if durability == Durability::Os {
+                    // The sync thread looks after each frame.
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    runtime.block_on(synced.changed()).unwrap();
+                }
+            }
+            assert!(journal.log().is_sealed(), "{told}");
+            fault.store(false, Ordering::SeqCst);
+            assert_eq!(keep(&journal, b"refused"), Err(Refusal::Sealed), "{told}");
+            journal.stop();
+            let found: Vec<Sequence> = kept(real(folder.path()))
+                .iter()
+                .map(|(sequence, _)| *sequence)
+                .collect();
+            assert_eq!(found, answered, "{told}");
+        }
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub use log::{Draft, Log, Submitted};
 pub use reader::Reader;
 pub use recover::Recovery;
 pub use segment::{Identity, SEGMENT_HEADER_BYTES, SegmentHeader};
-pub use segments::{Segment, Segments, ended_before};
+pub use segments::{BeginError, Segment, Segments, ended_before};
 pub use space::Space;
 pub use survey::{Survey, look, survey};
 pub use sync::GroupCommit;

@@ -18,6 +18,25 @@ pub struct Segment {
     pub bytes: u64,
 }
 
+/// Why no segment was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// It could not be made; the one before it can go on.
+    #[error("no segment can be made: {0}")]
+    NotMade(io::Error),
+    /// A sync of it failed: nobody knows what is on disk.
+    #[error("a new segment could not be synced: {0}")]
+    InDoubt(io::Error),
+}
+
+impl From<BeginError> for io::Error {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::NotMade(error) | BeginError::InDoubt(error) => error,
+        }
+    }
+}
+
 /// How many of the oldest segments hold nothing from a time, in milliseconds since 1970, or later: those behind which
 /// another was begun before it. The clock may have gone back in between, so none counts that follows a later one.
 pub fn ended_before(segments: &[Segment], since_ms: u64) -> usize {
@@ -70,19 +89,17 @@ impl Segments {
     /// Makes a new segment after the others, header and name synced.
     ///
     /// # Errors
-    /// When that fails; then nothing of it stays.
-    pub fn begin(&self, header: SegmentHeader) -> io::Result<Arc<dyn DiskFile>> {
+    /// When that fails. What may be left of it is a header at most, which recovery takes for none.
+    pub fn begin(&self, header: SegmentHeader) -> Result<Arc<dyn DiskFile>, BeginError> {
         let name = segment_name(header.first);
-        let file = self.disk.create(&name)?;
-        let made = file
-            .write_at(0, &header.encode())
-            .and_then(|()| file.sync())
-            .and_then(|()| self.disk.sync_names());
-        if let Err(error) = made {
+        let file = self.disk.create(&name).map_err(BeginError::NotMade)?;
+        if let Err(error) = file.write_at(0, &header.encode()) {
             // The name would stand in the way of the next attempt.
             let _ = self.disk.remove(&name);
-            return Err(error);
+            return Err(BeginError::NotMade(error));
         }
+        let synced = file.sync().and_then(|()| self.disk.sync_names());
+        synced.map_err(BeginError::InDoubt)?;
         self.add(Segment {
             first: header.first,
             created_ms: header.created_ms,

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::log::{Log, Writer};
-use super::segment::SegmentHeader;
+use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::segments::BeginError;
 use super::{Journal, JournalError, Refusal};
 use crate::clock;
 use crate::config::Durability;
@@ -159,7 +160,7 @@ fn tell(waiters: Waiters, result: Result<(), Refusal>) {
     }
 }
 
-/// Begins the next segment when the open one has reached its size; if that fails the old one goes on.
+/// Begins the next segment when the open one has reached its size; if it cannot be made the old one goes on.
 fn turn_if_full(log: &Log, writer: &mut Writer) {
     let too_soon = writer.turn_after.is_some_and(|after| log.clock.now() < after);
     if writer.offset < log.config.segment_bytes || too_soon {
@@ -178,12 +179,14 @@ fn turn_if_full(log: &Log, writer: &mut Writer) {
         return log.seal(&error);
     }
     log.segments.close_last(writer.offset);
-    match log.segments.begin(header).and_then(|file| Ok((file.length()?, file))) {
-        Ok((offset, file)) => {
-            (writer.offset, writer.filled, writer.file) = (offset, offset, file);
+    match log.segments.begin(header) {
+        Ok(file) => {
+            let begun = SEGMENT_HEADER_BYTES as u64;
+            (writer.offset, writer.filled, writer.file) = (begun, begun, file);
             writer.turn_after = None;
         }
-        Err(error) => tracing::warn!(%error, "no new segment could be begun; the old one goes on"),
+        Err(BeginError::NotMade(error)) => tracing::warn!(%error, "no new segment could be begun; the old one goes on"),
+        Err(BeginError::InDoubt(error)) => return log.seal(&error),
     }
     log.metrics
         .journal
