@@ -26,12 +26,10 @@ pub struct Request {
     pub country: Country,
     pub key: Option<Vec<u8>>,
     pub attempts: Vec<Attempt>,
-    /// The time of day of the first attempt.
-    pub first_ms: u64,
     /// What was kept of it is gone, and nobody can have it: see the world's restores and clones.
     pub forfeited: bool,
-    /// Its attempts may all count: they lie further apart than keys are remembered, since the time of day jumped, or the
-    /// frame that has the key is damaged.
+    /// Its attempts may all count: the last was on its way when the key need no longer be remembered, or the frame that
+    /// has the key is damaged.
     pub torn_apart: bool,
     /// The client must not send it again: whoever remembered its key is gone.
     pub given_up: bool,
@@ -44,11 +42,17 @@ pub struct Attempt {
     pub answered: u64,
     /// Whether it lasts through a power cut: at once in `disk` mode, after the next sync in `os`.
     pub safe: bool,
+    /// The lowest time of day since it was sent.
+    low_ms: u64,
+    /// How far the time of day has run on since, from any moment to a later one: so long its key has been remembered,
+    /// by the only clock that a gateway has.
+    run_ms: u64,
 }
 
 #[derive(Debug, Default)]
 pub struct History {
     pub requests: Vec<Request>,
+    now_ms: u64,
 }
 
 /// The `(request, attempt)` that an answer belongs to.
@@ -56,7 +60,7 @@ pub type Ticket = (usize, usize);
 
 impl History {
     /// A first attempt of a new request, with a country of its own or one of the shared ones.
-    pub fn begin(&mut self, node: usize, shared: Option<usize>, now_ms: u64) -> usize {
+    pub fn begin(&mut self, node: usize, shared: Option<usize>) -> usize {
         let number = self.requests.len();
         let index = match shared {
             None if number < COUNTRIES - SHARED => number,
@@ -67,7 +71,6 @@ impl History {
             country: Country::from_index(index).unwrap(),
             key: None,
             attempts: Vec::new(),
-            first_ms: now_ms,
             forfeited: false,
             torn_apart: false,
             given_up: false,
@@ -81,16 +84,15 @@ impl History {
             outcome: None,
             answered: 0,
             safe: false,
+            low_ms: self.now_ms,
+            run_ms: 0,
         });
         (request, attempts.len() - 1)
     }
 
     pub fn settle(&mut self, (request, attempt): Ticket, outcome: Outcome, (answered, safe): (u64, bool)) {
-        self.requests[request].attempts[attempt] = Attempt {
-            outcome: Some(outcome),
-            answered,
-            safe,
-        };
+        let attempt = &mut self.requests[request].attempts[attempt];
+        (attempt.outcome, attempt.answered, attempt.safe) = (Some(outcome), answered, safe);
     }
 
     /// A sync has made everything last that a node answered before.
@@ -121,10 +123,16 @@ impl History {
         }
     }
 
-    /// The time of day jumps: attempts that are on their way get there at another time than they were sent.
-    pub fn time_jumped(&mut self) {
+    /// Time has passed, or jumped; keys are remembered for `window_ms`.
+    pub fn time_is(&mut self, now_ms: u64, window_ms: u64) {
+        self.now_ms = now_ms;
         for request in &mut self.requests {
-            request.torn_apart |= request.attempts.iter().any(|seen| seen.outcome.is_none());
+            for attempt in &mut request.attempts {
+                attempt.run_ms = attempt.run_ms.max(now_ms.saturating_sub(attempt.low_ms));
+                attempt.low_ms = attempt.low_ms.min(now_ms);
+            }
+            let under_way = request.attempts.iter().any(|attempt| attempt.outcome.is_none());
+            request.torn_apart |= under_way && request.is_outlived(window_ms);
         }
     }
 
@@ -161,9 +169,68 @@ fn is_shared(country: Country) -> bool {
 }
 
 impl Request {
+    /// Whether an attempt that may count was made so long ago that its key need not be remembered.
+    pub fn is_outlived(&self, window_ms: u64) -> bool {
+        let may_count = |attempt: &&Attempt| !matches!(attempt.outcome, None | Some(Outcome::Fail));
+        let mut counting = self.attempts.iter().filter(may_count);
+        counting.any(|attempt| attempt.run_ms >= window_ms)
+    }
+
     /// Whether its client does not know whether it counts, and may send it again.
     pub fn is_open(&self) -> bool {
         let ended = |attempt: &Attempt| attempt.outcome.is_some_and(|outcome| outcome != Outcome::Ok);
         self.key.is_some() && !self.given_up && self.attempts.iter().all(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW_MS: u64 = 1_000;
+
+    /// Whether a visit that was sent at the first of some times need not be remembered at the last.
+    fn is_outlived(times: &[u64]) -> bool {
+        let mut history = History::default();
+        history.time_is(times[0], WINDOW_MS);
+        let request = history.begin(0, None);
+        let ticket = history.attempt(request);
+        history.settle(ticket, Outcome::Unknown, (1, true));
+        for time in &times[1..] {
+            history.time_is(*time, WINDOW_MS);
+        }
+        history.requests[request].is_outlived(WINDOW_MS)
+    }
+
+    #[test]
+    fn a_key_is_outlived_when_the_clock_has_run_on_by_the_window_and_not_before() {
+        for (times, expected) in [
+            (&[5_000][..], false),
+            (&[5_000, 5_999], false),
+            (&[5_000, 6_000], true),
+            (&[5_000, 1_000, 1_999], false),
+            (&[5_000, 1_000, 2_000], true),
+            (&[5_000, 5_500, 1_000, 1_500, 100, 1_099], false),
+            (&[5_000, 6_000, 1_000], true),
+        ] {
+            assert_eq!(is_outlived(times), expected, "{times:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeat_may_count_as_well_if_it_was_under_way_when_its_key_was_outlived() {
+        for (before, under_way, most) in [(999, 0, 1), (999, 1, 2), (0, 1_000, 2)] {
+            let mut history = History::default();
+            let request = history.begin(0, None);
+            let first = history.attempt(request);
+            history.settle(first, Outcome::Unknown, (1, true));
+            history.time_is(before, WINDOW_MS);
+            let second = history.attempt(request);
+            history.time_is(before + under_way, WINDOW_MS);
+            history.settle(second, Outcome::Ok, (2, true));
+            history.time_is(before + under_way + WINDOW_MS, WINDOW_MS);
+            let country = history.requests[request].country.to_string();
+            assert_eq!(history.bounds()[&country], (1, most), "{before}, {under_way}");
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Gateway {
 
     fn visit(&mut self) -> Outcome {
         self.clock.pass(1_000);
-        let request = self.history.begin(0, None, 0);
+        let request = self.history.begin(0, None);
         let ticket = self.history.attempt(request);
         let country = self.history.requests[request].country;
         let answered = self.process.as_mut().map(|process| {

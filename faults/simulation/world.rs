@@ -42,7 +42,6 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub history: History,
     pub step: u64,
-    latest_ms: u64,
     config: Config,
     trace: Option<String>,
 }
@@ -61,7 +60,6 @@ impl World {
             nodes: Vec::new(),
             history: History::default(),
             step: 0,
-            latest_ms: 0,
             config: plan.config(),
             trace: traced.then(String::new),
             plan,
@@ -111,7 +109,12 @@ impl World {
 
     pub fn pass(&mut self, ms: u64) {
         self.clock.pass(ms);
-        self.latest_ms = self.latest_ms.max(self.clock.unix_ms());
+        self.look_at_the_clock();
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now_ms = self.clock.unix_ms();
+        self.history.time_is(now_ms, self.config.apply.window_ms);
     }
 
     fn go_on(&mut self) {
@@ -367,7 +370,7 @@ impl World {
         }
         for _ in 0..=self.random.below(3) {
             let shared = self.random.chance(20).then(|| self.random.place(8));
-            let request = self.history.begin(node, shared, self.clock.unix_ms());
+            let request = self.history.begin(node, shared);
             if self.random.chance(self.plan.keyed) {
                 self.history.requests[request].key = Some(format!("key-{request}").into_bytes());
             }
@@ -391,9 +394,8 @@ impl World {
     /// Sends a visit again if whoever has its key still remembers it.
     pub fn resend(&mut self, request: usize) {
         let window_ms = self.config.apply.window_ms;
-        let Self { history, latest_ms, .. } = self;
-        let known = &mut history.requests[request];
-        known.given_up |= *latest_ms >= known.first_ms + window_ms / 2 || self.nodes[known.node].retired;
+        let known = &mut self.history.requests[request];
+        known.given_up |= known.is_outlived(window_ms) || self.nodes[known.node].retired;
         if !known.given_up && self.nodes[known.node].process.is_some() {
             self.send(request);
         }

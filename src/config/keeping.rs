@@ -95,7 +95,8 @@ impl Default for JournalConfig {
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApplyConfig {
-    /// Time for which an `Idempotency-Key` is remembered, in milliseconds.
+    /// Time for which an `Idempotency-Key` is remembered, in milliseconds: until the gateway's clock has run on by so much
+    /// since it came, also from a time to which it was set back.
     #[schemars(range(min = 1, max = 3_600_000))]
     pub window_ms: u64,
     /// Bytes of counted segments kept, beyond those of `journal.keep_bytes`, so that a restart finds the keys of

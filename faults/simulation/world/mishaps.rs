@@ -1,7 +1,5 @@
 //! What goes wrong with disks, wires, clocks and directories.
 
-use footfall::clock::Clock;
-
 use super::World;
 use crate::disk::DiskFaults;
 use crate::process::Process;
@@ -63,9 +61,8 @@ impl World {
     pub(super) fn jump(&mut self) {
         let hours = i64::try_from(self.random.below(60)).unwrap() - 30;
         self.say(|| format!("the time of day jumps by {hours} hours"));
-        self.history.time_jumped();
         self.clock.jump(hours * 3_600_000);
-        self.latest_ms = self.latest_ms.max(self.clock.unix_ms());
+        self.look_at_the_clock();
     }
 
     pub(super) fn copy_or_restore(&mut self, node: usize) {
