@@ -169,7 +169,11 @@ impl Process {
             return applied && core.ledger.durable_cursor() == core.ledger.cursor();
         }
         // A gateway that Redis was ahead of has nothing to send until a frame of its own is above that.
-        let sent = |backlog: &Backlog| backlog.held() == core.head() && backlog.bytes() == 0;
+        // That is also so where the last frame it sent is damaged since.
+        let sent = |backlog: &Backlog| {
+            let lost = self.damaged && backlog.held() > core.head();
+            (lost || backlog.held() == core.head()) && backlog.bytes() == 0
+        };
         applied && self.bond.up.get() && core.backlog.as_ref().is_some_and(sent)
     }
 

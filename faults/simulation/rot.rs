@@ -15,7 +15,7 @@ struct Place {
 }
 
 impl World {
-    /// Flips a bit of a frame of a directory that no process runs over.
+    /// Flips a bit of a frame, or of a segment's header, of a directory that no process runs over.
     pub fn rot(&mut self, node: usize) {
         if !self.plan.rot || self.random.chance(50) {
             return;
@@ -33,11 +33,17 @@ impl World {
             return;
         }
         let frame = &frames[self.random.place(frames.len())];
+        let bit = frame.at * 8 + self.random.place(frame.length * 8);
+        if bit.is_multiple_of(5) {
+            // A header instead: nothing is lost by it.
+            let bit = bit % (SEGMENT_HEADER_BYTES * 8);
+            self.say(|| format!("a bit of the header of {name} flips: {bit}"));
+            return directory.flip(&name, bit);
+        }
         self.forfeit_frame(
             node,
             (frame.kind, &bytes[frame.at + HEADER_BYTES..frame.at + frame.length]),
         );
-        let bit = frame.at * 8 + self.random.place(frame.length * 8);
         self.say(|| format!("a bit of {name} flips: {bit}"));
         directory.flip(&name, bit);
         if self.mutant == Some(Mutant::RecoveryStopsAtDamage) {
