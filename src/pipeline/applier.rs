@@ -10,6 +10,7 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use super::Shared;
+use super::backlog::Backlog;
 use super::core::Core;
 use super::link::Link;
 use super::retention::first_needed;
@@ -118,9 +119,9 @@ pub fn persist(shared: &Shared, core: &mut Core) {
     let done = if shared.is_embedded() {
         durable
     } else {
-        core.backlog
-            .as_ref()
-            .map_or(Sequence::ZERO, |backlog| backlog.held().min(durable))
+        // What Redis calls a sequence may have been another frame, before the directory was restored.
+        let place = |backlog: &Backlog| core.ledger.standing().place(backlog.held()).min(durable);
+        core.backlog.as_ref().map_or(Sequence::ZERO, place)
     };
     if shared.is_handing_over() {
         return;
