@@ -160,8 +160,7 @@ async fn serve_http1<H: Handler>(worker: &Rc<Worker<H>>, connection: Connection,
     let (manner, mut socket) = (connection.manner, connection.socket);
     let (end, rested) = loop {
         let end;
-        // Boxed, so that its room is given back while the connection rests.
-        (end, socket, read) = Box::pin(exchange(worker, &life, &caller, socket, read)).await;
+        (end, socket, read) = exchange(worker, &life, &caller, socket, read).await;
         let rested = life.phase() == Phase::Idle;
         match end {
             End::Resting if !read.is_empty() => {}
