@@ -20,6 +20,7 @@ pub mod event;
 pub mod fold;
 pub mod metrics;
 pub mod outcome;
+pub mod redis_address;
 
 pub mod admit;
 pub mod apply;

@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{CounterHash, Deltas, Sequence};
+use crate::redis_address::AddressError;
 
 mod backoff;
 mod ledger;
@@ -31,7 +32,7 @@ mod tally;
 pub use self::backoff::Backoff;
 pub use self::ledger::{Ledger, LedgerFile, LedgerPage};
 pub use self::ledger_file::LedgerError;
-pub use self::redis::{RedisAddress, RedisCounters, RedisReader, RedisServer};
+pub use self::redis::{RedisCounters, RedisReader, RedisServer};
 pub use self::remote::Remote;
 pub use self::standing::{Fork, Inherited, Standing};
 
@@ -159,6 +160,12 @@ pub enum CountersError {
     /// The setting or the Redis behind it does not fit; trying again does not help until someone changes it.
     #[error("{0}")]
     Unsuitable(Box<str>),
+}
+
+impl From<AddressError> for CountersError {
+    fn from(error: AddressError) -> Self {
+        Self::Unsuitable(error.to_string().into())
+    }
 }
 
 /// The key of a counter hash in Redis, of the one partition there is: `ff:{0}:visits` for the default site,

@@ -58,8 +58,9 @@ pub use totals::{Told, Totals};
 pub use verify::{VerifyError, verify};
 
 use crate::config::Config;
-use crate::counters::{CountersError, LedgerError, RedisAddress, RedisCounters, RedisReader};
+use crate::counters::{CountersError, LedgerError, RedisCounters, RedisReader};
 use crate::journal::JournalError;
+use crate::redis_address::RedisAddress;
 
 /// Why a pipeline could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{Pipeline, PipelineError};
 use crate::config::Config;
-use crate::counters::{CountersError, RedisAddress, RedisReader};
+use crate::counters::{CountersError, RedisReader};
 use crate::journal::{JournalError, Lane};
 use crate::metrics::Metrics;
+use crate::redis_address::RedisAddress;
 
 /// Time in which gateways that run notice that their counts are gone and contribute them again, many times over.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ pub enum RebuildError {
 /// When the directory cannot be read or Redis not be asked.
 pub async fn rebuild(config: &Config, out: &mut dyn Write) -> Result<bool, RebuildError> {
     let url = config.counters.redis_url.as_ref().ok_or(RebuildError::Embedded)?;
-    let address = RedisAddress::parse(url)?;
+    let address = RedisAddress::parse(url).map_err(CountersError::from)?;
     // Asks only for what all gateways have in common, so it needs no name.
     let reader = RedisReader::new(&address, &config.counters, [0; 16])?;
     let before = reader.gateways().await?;

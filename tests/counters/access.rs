@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use footfall::config::Secret;
-use footfall::counters::{RedisAddress, RedisReader};
+use footfall::counters::RedisReader;
 use footfall::event::Sequence;
+use footfall::redis_address::RedisAddress;
 
 use crate::server::{Engine, RedisServer, ask};
 use crate::{IDENTITY, VISITS, config, counters_at, unavailable, visit};

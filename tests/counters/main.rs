@@ -13,8 +13,9 @@ mod verdicts;
 mod server;
 
 use footfall::config::{CountersConfig, Secret};
-use footfall::counters::{Commit, CountersError, RedisAddress, RedisCounters, RedisReader, Verdict};
+use footfall::counters::{Commit, CountersError, RedisCounters, RedisReader, Verdict};
 use footfall::event::{CounterHash, Deltas, Family, Sequence, SiteId};
+use footfall::redis_address::RedisAddress;
 use server::RedisServer;
 
 /// The identity of the gateway in most tests.

@@ -9,7 +9,12 @@ const HOMES: [(&[&str], &[&str]); 14] = [
     (&["hyper_util"], &["src/edge/", "src/http/"]),
     (
         &["redis"],
-        &["src/counters/redis", "src/directory/redis", "src/live/redis"],
+        &[
+            "src/counters/redis",
+            "src/directory/redis",
+            "src/live/redis",
+            "src/redis_address.rs",
+        ],
     ),
     (
         &["deadpool_redis"],

@@ -26,7 +26,15 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// What every room knows; these may know each other.
-const FOUNDATION: &[&str] = &["clock", "config", "event", "fold", "metrics", "outcome"];
+const FOUNDATION: &[&str] = &[
+    "clock",
+    "config",
+    "event",
+    "fold",
+    "metrics",
+    "outcome",
+    "redis_address",
+];
 
 /// Rooms beside the path of an event, with all that they may import. Only the binary knows them.
 const TOOLS: [(&str, &[&str]); 3] = [

@@ -19,20 +19,19 @@
 //! it, so that no late reply is ever taken for a later one, and [`RedisCounters::connect`] claims the identity
 //! anew: the claim's epoch keeps a commit that is still on its way over the old connection from being applied.
 
-mod address;
 mod reader;
 mod script;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisError};
 
-pub use self::address::RedisAddress;
 pub use self::reader::{RedisReader, RedisServer};
 
 use self::script::{Claimed, Kind, Scripts, Stamp};
 use super::{Commit, CountersError, Fence, Inherited, Verdict};
 use crate::config::CountersConfig;
 use crate::event::{Deltas, Sequence};
+use crate::redis_address::{RedisAddress, connecting};
 
 /// The layout of keys and hashes that this program reads and writes.
 const FORMAT: &str = "1";
@@ -64,7 +63,7 @@ impl RedisCounters {
         Ok(Self {
             address: address.clone(),
             client: address.client()?,
-            connecting: address::connecting(config),
+            connecting: connecting(config),
             scripts: Scripts::default(),
             stamp: Stamp::new(identity, nonce),
             nonce,
@@ -214,7 +213,7 @@ impl RedisCounters {
     }
 
     fn unavailable(&self, error: &RedisError) -> CountersError {
-        self.address.unavailable(error)
+        CountersError::Unavailable(self.address.trouble(error))
     }
 }
 

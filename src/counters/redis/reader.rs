@@ -8,12 +8,12 @@ use std::time::Duration;
 use deadpool_redis::{Connection, Manager, Pool, Runtime};
 use redis::{FromRedisValue, RedisError, Script, from_redis_value};
 
-use super::address::{self, RedisAddress};
 use super::script;
 use crate::clock;
 use crate::config::CountersConfig;
 use crate::counters::{CountersError, Fields};
 use crate::event::{CounterHash, Sequence};
+use crate::redis_address::{RedisAddress, connecting};
 
 /// Reads what all gateways have counted.
 pub struct RedisReader {
@@ -90,7 +90,7 @@ impl RedisReader {
     /// [`CountersError::Unsuitable`]: the URL does not fit.
     pub fn new(address: &RedisAddress, config: &CountersConfig, identity: [u8; 16]) -> Result<Self, CountersError> {
         let unsuitable = |error: String| CountersError::Unsuitable(error.into());
-        let manager = Manager::new_with_config(address.info(), address::connecting(config))
+        let manager = Manager::new_with_config(address.info(), connecting(config))
             .map_err(|error| unsuitable(error.to_string()))?;
         let timeout = clock::ms(config.redis_timeout_ms);
         let pool = Pool::builder(manager)
@@ -184,7 +184,7 @@ impl RedisReader {
         let info: Vec<String> = self
             .ask(async |connection| asking.query_async(connection).await)
             .await?;
-        RedisServer::from_info(&info.concat()).ok_or_else(|| self.address.told("INFO tells no version or policy"))
+        RedisServer::from_info(&info.concat()).ok_or_else(|| self.unavailable("INFO tells no version or policy"))
     }
 
     /// Gives a call a connection, and a time in which it must be done.
@@ -196,18 +196,22 @@ impl RedisReader {
             .pool
             .get()
             .await
-            .map_err(|error| self.address.told(&error.to_string()))?;
+            .map_err(|error| self.unavailable(&error.to_string()))?;
         // Each reply has its limit already; this one is for calls that take several.
         match tokio::time::timeout(self.timeout, call(&mut connection)).await {
             Ok(Ok(reply)) => Ok(reply),
             failure => {
                 drop(Connection::take(connection));
                 Err(match failure {
-                    Ok(Err(error)) => self.address.unavailable(&error),
-                    _ => self.address.told("timed out"),
+                    Ok(Err(error)) => CountersError::Unavailable(self.address.trouble(&error)),
+                    _ => self.unavailable("timed out"),
                 })
             }
         }
+    }
+
+    fn unavailable(&self, trouble: &str) -> CountersError {
+        CountersError::Unavailable(self.address.told(trouble))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Where Redis is and how to get in: the URL, checked once, and never shown with its secrets.
+//! Where Redis is and how to get in: the URL, checked once, and never shown with its secrets. Every room that speaks
+//! with Redis goes in by this door.
 
 use std::fmt;
 
@@ -7,7 +8,11 @@ use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Redis
 
 use crate::clock;
 use crate::config::{CountersConfig, Secret};
-use crate::counters::CountersError;
+
+/// Why a URL does not fit; never holds its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the Redis URL does not fit: {0}")]
+pub struct AddressError(Box<str>);
 
 /// A Redis or Valkey, by its URL: `redis://[user][:password@]host[:port][/database]`, `rediss://` for TLS, with
 /// secrets percent-encoded and IPv6 addresses in brackets; `unix:///path?db=…&user=…&pass=…` for a socket.
@@ -22,8 +27,8 @@ impl RedisAddress {
     /// Reads a URL.
     ///
     /// # Errors
-    /// [`CountersError::Unsuitable`], without the URL's secrets.
-    pub fn parse(url: &Secret) -> Result<Self, CountersError> {
+    /// What does not fit, without the URL's secrets.
+    pub fn parse(url: &Secret) -> Result<Self, AddressError> {
         // The library's own texts name what is wrong, never the URL.
         let info: ConnectionInfo = url.reveal().parse().map_err(|error: RedisError| {
             let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -46,16 +51,21 @@ impl RedisAddress {
         Ok(Self { info })
     }
 
-    pub(super) fn info(&self) -> ConnectionInfo {
+    /// What the client library is told.
+    pub fn info(&self) -> ConnectionInfo {
         self.info.clone()
     }
 
-    pub(super) fn client(&self) -> Result<Client, CountersError> {
+    /// A client, which asks nothing of the network yet.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn client(&self) -> Result<Client, AddressError> {
         Client::open(self.info()).map_err(|error| unsuitable(&first_words(&error)))
     }
 
     /// A failure, told without secrets: a server may repeat what it was sent.
-    pub(super) fn unavailable(&self, error: &RedisError) -> CountersError {
+    pub fn trouble(&self, error: &RedisError) -> Box<str> {
         // One error of a pipeline says what its others would repeat.
         match error.clone().into_server_errors().as_deref() {
             Some([(_, first), ..]) => self.told(&first.to_string()),
@@ -64,7 +74,7 @@ impl RedisAddress {
     }
 
     /// The same for what the pool has to say.
-    pub(super) fn told(&self, trouble: &str) -> CountersError {
+    pub fn told(&self, trouble: &str) -> Box<str> {
         let mut text = format!("{self}: {trouble}");
         if let Some(password) = self
             .info
@@ -74,7 +84,7 @@ impl RedisAddress {
         {
             text = text.replace(password, "***");
         }
-        CountersError::Unavailable(text.into())
+        text.into()
     }
 }
 
@@ -106,7 +116,7 @@ impl fmt::Debug for RedisAddress {
 }
 
 /// The limits of a connection: getting it, and each reply.
-pub(super) fn connecting(config: &CountersConfig) -> AsyncConnectionConfig {
+pub fn connecting(config: &CountersConfig) -> AsyncConnectionConfig {
     let timeout = Some(clock::ms(config.redis_timeout_ms));
     AsyncConnectionConfig::new()
         .set_connection_timeout(timeout)
@@ -118,15 +128,15 @@ fn first_words(error: &RedisError) -> String {
     text.split(" - ").next().unwrap_or_default().to_owned()
 }
 
-fn unsuitable(why: &str) -> CountersError {
-    CountersError::Unsuitable(format!("the Redis URL does not fit: {why}").into())
+fn unsuitable(why: &str) -> AddressError {
+    AddressError(why.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<RedisAddress, CountersError> {
+    fn parse(url: &str) -> Result<RedisAddress, AddressError> {
         RedisAddress::parse(&Secret::new(url))
     }
 
@@ -181,7 +191,7 @@ mod tests {
     fn a_failure_never_repeats_the_password() {
         let address = parse("redis://gate:geheim@cache.example").unwrap();
         let error = RedisError::from((redis::ErrorKind::Client, "unknown command AUTH gate", "geheim".into()));
-        let text = address.unavailable(&error).to_string();
+        let text = address.trouble(&error);
         assert!(text.contains("unknown command") && text.contains("***"), "{text}");
         assert!(!text.contains("geheim"), "{text}");
     }
