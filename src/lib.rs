@@ -16,6 +16,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod currency;
 pub mod event;
 pub mod fold;
 pub mod metrics;
@@ -25,6 +26,7 @@ pub mod redis_address;
 pub mod admit;
 pub mod apply;
 pub mod counters;
+pub mod directory;
 pub mod enrich;
 pub mod journal;
 pub mod pipeline;

@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod administer;
 mod serve;
 
 use std::io::{self, Write};
@@ -46,6 +47,8 @@ fn run(line: &CommandLine) -> anyhow::Result<u8> {
         Verb::CheckConfig => Ok(check_config(&line.sources(), &mut out, &mut err)?),
         Verb::Reference { check, dir } => Ok(write_reference(check, &dir, &mut out, &mut err)?),
         Verb::Serve => with_config(&line.sources(), serve::serve),
+        Verb::Site(verb) => with_config(&line.sources(), |loaded| administer::site(&loaded, verb)),
+        Verb::Key(verb) => with_config(&line.sources(), |loaded| administer::key(&loaded, verb)),
         Verb::Rebuild => with_config(&line.sources(), |loaded| serve::rebuild(&loaded)),
         Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded)),
     }

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub counters: CountersMetrics,
     /// The limiter.
     pub limit: LimitMetrics,
+    /// Sites and keys.
+    pub directory: DirectoryMetrics,
 }
 
 /// Connections of the main listeners.
@@ -107,6 +109,19 @@ pub struct LimitMetrics {
     pub addresses: Gauge,
 }
 
+/// Sites and keys.
+#[derive(Debug, Default)]
+pub struct DirectoryMetrics {
+    /// Sites known, the default one among them.
+    pub sites: Gauge,
+    /// Keys known, expired ones among them.
+    pub keys: Gauge,
+    /// 1 while changes that other processes make can be seen.
+    pub up: Gauge,
+    /// Looks at the directory that failed.
+    pub failures: Counter,
+}
+
 /// A counter a reason, made at start so that counting needs no look-up by label.
 type Refused = [Counter; REASONS.len()];
 
@@ -161,6 +176,7 @@ impl Default for Metrics {
             journal: JournalMetrics::default(),
             counters: CountersMetrics::default(),
             limit: LimitMetrics::default(),
+            directory: DirectoryMetrics::default(),
         };
         metrics.register();
         metrics
@@ -183,6 +199,7 @@ impl Metrics {
         self.journal.register(registry.sub_registry_with_prefix("journal"));
         self.counters.register(registry.sub_registry_with_prefix("counters"));
         self.limit.register(registry.sub_registry_with_prefix("limit"));
+        self.directory.register(registry.sub_registry_with_prefix("directory"));
     }
 }
 
@@ -300,5 +317,18 @@ impl LimitMetrics {
             self.refused.clone(),
         );
         registry.register("addresses", "Addresses remembered", self.addresses.clone());
+    }
+}
+
+impl DirectoryMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("sites", "Sites known, the default one among them", self.sites.clone());
+        registry.register("keys", "Keys known, expired ones among them", self.keys.clone());
+        registry.register(
+            "up",
+            "1 while changes of sites and keys that other processes make can be seen",
+            self.up.clone(),
+        );
+        registry.register("failures", "Looks at sites and keys that failed", self.failures.clone());
     }
 }

@@ -28,6 +28,10 @@ Examples:
   REDIS_URL=redis://:secret@redis.example:6379 footfall
       Count in Redis.
 
+  footfall site add shop --domain shop.example --time-zone Europe/Berlin --currency EUR
+  footfall key add shop --rights write
+      Add a site, and a key for it.
+
   footfall check-config --config /etc/footfall.toml
       See whether a configuration is good before a restart.
 
@@ -56,3 +60,51 @@ contribute everything they have counted within a second. So does the data direct
 runs on it. A gateway that is away contributes when it runs again; until then the totals lack its part.
 
 Exit codes: 0 as many gateways have contributed as had before, 1 some are away, or Redis cannot be asked.";
+
+/// Before the usage of `site`.
+pub const SITE: &str = "\
+Adds, lists, changes and removes sites: the web properties that events and keys belong to.
+
+They are kept in directory.sqlite in the data directory, or in Redis where REDIS_URL is set, so give the same settings \
+as the gateway has. Gateways may run meanwhile; they see a change within directory.refresh_ms.
+
+The site `default` is always there: calls that name no site feed it.
+
+Exit codes: 0 done, 1 failed, 2 something is wrong with what was asked for; nothing was changed.";
+
+/// Before the usage of `site add`.
+pub const SITE_ADD: &str = "\
+Adds a site and prints its id.
+
+  footfall site add shop --domain shop.example --domain shop.test --time-zone Europe/Berlin --currency EUR
+
+Domains tell to which site a page belongs that sends events without a key. A domain belongs to one site, and stands \
+for itself and its www. alone: name each other host too.
+
+--visitors daily (the default) tells visitors apart by a hash whose salt changes every day, so that nothing has to be \
+kept in browsers; --visitors stable by the id that clients keep and send. Choose before the first event: numbers of \
+the two ways do not add up.";
+
+/// Before the usage of `site remove`.
+pub const SITE_REMOVE: &str = "\
+Removes a site, so that gateways take no events for it any more.
+
+What was counted and kept for it stays: journal, counters and stored events have its id. `site add --id` with that id \
+gives them a site again. A site that has keys is removed only --with-keys, which revokes them.";
+
+/// Before the usage of `key`.
+pub const KEY: &str = "\
+Adds, lists and revokes keys: what a client shows to send events (write) or to ask figures (read) of one site.
+
+Only a digest of a key is kept. A key that was lost cannot be had again: add another, then revoke the lost one.
+
+Exit codes: 0 done, 1 failed, 2 something is wrong with what was asked for; nothing was changed.";
+
+/// Before the usage of `key add`.
+pub const KEY_ADD: &str = "\
+Adds a key and prints it on standard output, alone, so that a script can take it:
+
+  KEY=$(footfall key add shop --rights write --expires 90d)
+
+This is the only time that it can be seen. A write key for a page is no secret, since every visitor of the page can \
+read it; a read key is one.";

@@ -2,6 +2,7 @@
 //! those that only look at the configuration or the types.
 
 mod help;
+mod sites;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Flag, Sources};
 use crate::reference;
+
+pub use self::sites::{Allowed, KeyVerb, ListOptions, SiteFields, SiteVerb, Visitors};
 
 /// Counts visits of web and shop pages by country, without ever losing one that it answered.
 #[derive(Debug, Parser)]
@@ -41,6 +44,12 @@ pub enum Verb {
         #[arg(default_value = "docs")]
         dir: PathBuf,
     },
+    /// Add, list, change or remove sites.
+    #[command(subcommand, long_about = help::SITE)]
+    Site(SiteVerb),
+    /// Add, list or revoke the keys that clients show.
+    #[command(subcommand, long_about = help::KEY)]
+    Key(KeyVerb),
     /// Let the counters in Redis begin anew from what the gateways have counted.
     #[command(long_about = help::REBUILD)]
     Rebuild,

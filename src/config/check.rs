@@ -31,6 +31,7 @@ pub fn check(config: &Config, values: &serde_json::Value, keys: &[Key]) -> Vec<B
     }
     rule("journal.data_dir", data_dir(config));
     rule("counters.redis_url", redis_url(config));
+    rule("directory.key_prefix", key_prefix(config));
     breaches
 }
 
@@ -118,6 +119,15 @@ fn redis_url(config: &Config) -> Option<String> {
     let host = authority.rsplit('@').next().unwrap_or_default();
     let hostless = host.is_empty() || host.starts_with(':');
     hostless.then(|| "must name a host; write / ? and @ in a password as %XX".into())
+}
+
+/// Keys travel in headers and URLs, and one click should select them whole.
+fn key_prefix(config: &Config) -> Option<String> {
+    const BYTES_MAX: usize = 32;
+    let prefix = &config.directory.key_prefix;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let good = !prefix.is_empty() && prefix.len() <= BYTES_MAX && prefix.bytes().all(plain);
+    (!good).then(|| format!("must be 1 to {BYTES_MAX} letters, digits, - and _"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::setting::{Gathered, Setting};
 use super::variables::{Place, Variables};
 
 /// Short names, the stronger first. The full name of a key is stronger than these.
-const SHORT_NAMES: [(&str, &[&str]); 9] = [
+const SHORT_NAMES: [(&str, &[&str]); 10] = [
     ("edge.ports", &["PORT", "API_SERVER_PORT"]),
     ("edge.host", &["HOST", "API_SERVER_HOST"]),
     ("http.allowed_origins", &["ALLOWED_ORIGINS"]),
@@ -16,6 +16,7 @@ const SHORT_NAMES: [(&str, &[&str]); 9] = [
     ("journal.data_dir", &["FOOTFALL_DATA_DIR"]),
     ("journal.durability", &["FOOTFALL_DURABILITY"]),
     (redis_url::KEY, &["REDIS_URL"]),
+    ("directory.key_prefix", &["API_KEY_PREFIX"]),
     ("log.level", &["LOG_LEVEL"]),
 ];
 

@@ -16,8 +16,7 @@ const THREADS: &str = "workers are threads: FOOTFALL_EDGE_WORKERS";
 const NOT_YET: &str = "nothing in this version uses it";
 const IN_URL: &str = "put it into REDIS_URL";
 
-const FOREIGN: [(&str, &str); 17] = [
-    ("API_KEY_PREFIX", NOT_YET),
+const FOREIGN: [(&str, &str); 16] = [
     (
         "CACHE_TTL",
         "reports have an age in milliseconds: FOOTFALL_HTTP_REPORT_AGE_MS_MAX",

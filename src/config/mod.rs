@@ -6,6 +6,7 @@
 //! key, its value, its origin and what would be right; secrets are shown as `***` everywhere.
 
 mod check;
+mod directory;
 mod doors;
 mod edge;
 mod environment;
@@ -25,6 +26,7 @@ mod variables;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use directory::DirectoryConfig;
 pub use doors::{GeoConfig, HttpConfig, LimitConfig};
 pub use edge::EdgeConfig;
 pub use environment::names;
@@ -53,6 +55,8 @@ pub struct Config {
     pub apply: ApplyConfig,
     /// Totals.
     pub counters: CountersConfig,
+    /// Sites and keys.
+    pub directory: DirectoryConfig,
     /// Metrics and health.
     pub admin: AdminConfig,
     /// The gateway's own log.

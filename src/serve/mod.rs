@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 
 use footfall::admit::Limiter;
 use footfall::config::{Config, EdgeConfig, Loaded};
+use footfall::directory::{Copying, Keeper};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
 use footfall::enrich::Countries;
@@ -57,9 +58,12 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
-    if arrivals.is_none() && !runtime.block_on(pipeline.first_contact()) {
-        tracing::warn!("starting without Redis: visits are kept in the journal, totals are unknown until it answers");
+    let mut keeper = Keeper::new(&config, metrics.clone(), Copying::Always)?;
+    if arrivals.is_none() {
+        // A process that takes over must not wait: it has the copy, and looks at once when it serves.
+        runtime.block_on(meet(&pipeline, &mut keeper));
     }
+    runtime.spawn(keeper.keep_fresh());
     let house = House {
         config,
         limiter,
@@ -77,6 +81,15 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     // A thread that waits for another process must not hold this one up.
     runtime.shutdown_background();
     code
+}
+
+/// Asks for what others have counted and changed, as far as it can be had at the start.
+async fn meet(pipeline: &Pipeline, keeper: &mut Keeper) {
+    // Trouble with sites and keys is told by the keeper itself.
+    let (met, _) = tokio::join!(pipeline.first_contact(), keeper.refresh());
+    if !met {
+        tracing::warn!("starting without Redis: visits are kept in the journal, totals are unknown until it answers");
+    }
 }
 
 /// Where requests come in.

@@ -35,6 +35,7 @@ const HOMES: [(&[&str], &[&str]); 14] = [
 /// Who may touch files.
 const FILES: &[&str] = &[
     "src/config/",
+    "src/directory/sqlite.rs",
     "src/enrich/geo",
     "src/journal/",
     "src/reference",

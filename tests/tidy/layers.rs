@@ -29,6 +29,7 @@ const LAYERS: [&[&str]; 7] = [
 const FOUNDATION: &[&str] = &[
     "clock",
     "config",
+    "currency",
     "event",
     "fold",
     "metrics",
@@ -44,7 +45,7 @@ const TOOLS: [(&str, &[&str]); 3] = [
 ];
 
 /// Modules of the binary itself, which puts the rooms together and may name all of them.
-const BINARY: [&str; 1] = ["serve"];
+const BINARY: [&str; 2] = ["administer", "serve"];
 
 pub fn findings(sources: &[Source]) -> Vec<Finding> {
     sources

@@ -1,0 +1,297 @@
+//! Keeps the directory of one process as it is stored, and changes it.
+
+use std::sync::Arc;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Directory;
+use super::changes::KeyWish;
+use super::edition::Edition;
+use super::key::{KeyRecord, NewKey};
+use super::place::Place;
+use super::record::Writing;
+use super::redis::RedisHash;
+use super::refusal::{DirectoryError, Refusal};
+use super::register::{Change, Register};
+use super::site::{Site, SiteWish};
+use super::sqlite::SqliteFile;
+
+use crate::clock;
+use crate::config::{Config, DirectoryConfig};
+use crate::event::SiteId;
+use crate::metrics::Metrics;
+use crate::redis_address::{AddressError, RedisAddress};
+
+/// How often a change is worked out anew because others were faster.
+const ATTEMPTS: usize = 20;
+
+/// What becomes of the copy that is kept beside Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copying {
+    /// It is kept: this process is a gateway.
+    Always,
+    /// It is used and kept if it is there: a command must not leave a data directory wherever it is called.
+    IfThere,
+}
+
+/// Looks for changes, makes changes, and tells the [`Directory`].
+#[derive(Debug)]
+pub struct Keeper {
+    place: Place,
+    copy: Option<SqliteFile>,
+    directory: Arc<Directory>,
+    config: DirectoryConfig,
+    metrics: Arc<Metrics>,
+    /// The last look failed.
+    troubled: bool,
+}
+
+impl Keeper {
+    /// A keeper that has not looked yet: its directory is the copy, if there is one.
+    ///
+    /// # Errors
+    /// The setting of Redis.
+    pub fn new(config: &Config, metrics: Arc<Metrics>, copying: Copying) -> Result<Self, AddressError> {
+        let file = SqliteFile::of(&config.journal.data_dir);
+        let (place, copy) = match &config.counters.redis_url {
+            None => (Place::Alone(file), None),
+            Some(url) => {
+                let hash = RedisHash::new(RedisAddress::parse(url)?, &config.counters)?;
+                let copy = Some(file).filter(|file| copying == Copying::Always || file.exists());
+                (Place::Shared(Box::new(hash)), copy)
+            }
+        };
+        let mut keeper = Self {
+            place,
+            copy,
+            directory: Arc::default(),
+            config: config.directory.clone(),
+            metrics,
+            troubled: false,
+        };
+        keeper.start_from_copy();
+        Ok(keeper)
+    }
+
+    /// What requests ask.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.clone()
+    }
+
+    /// Where it is stored, for people.
+    pub fn place(&self) -> String {
+        self.place.to_string()
+    }
+
+    /// Looks again and again, as often as configured.
+    pub async fn keep_fresh(mut self) {
+        let mut look = interval(clock::ms(self.config.refresh_ms));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            // Noted already, and what is known stays.
+            let _ = self.refresh().await;
+        }
+    }
+
+    /// Looks whether there is another edition, and takes it over.
+    ///
+    /// # Errors
+    /// When that cannot be told; the directory stays as it is.
+    pub async fn refresh(&mut self) -> Result<(), DirectoryError> {
+        let looked = self.look().await;
+        self.note(looked.as_ref().err());
+        looked
+    }
+
+    async fn look(&mut self) -> Result<(), DirectoryError> {
+        let found = self.place.edition().await?;
+        let held = self.directory.register();
+        if found == held.edition {
+            return Ok(());
+        }
+        if self.place.is_shared() && found.is_before(&held.edition) {
+            return self.give_back(found, &held).await;
+        }
+        if let Place::Alone(file) = &self.place
+            && found == Edition::NONE
+        {
+            let (path, why) = (
+                file.path().to_owned(),
+                "it has gone; what was known of it stays in use".to_owned(),
+            );
+            return Err(DirectoryError::File { path, why });
+        }
+        let register = self.place.load().await?;
+        self.adopt(register);
+        Ok(())
+    }
+
+    /// Redis has lost changes. If someone else gives them back first, the next look finds them.
+    async fn give_back(&mut self, found: Edition, held: &Register) -> Result<(), DirectoryError> {
+        if self.place.write(&Writing::whole(found, held)).await? {
+            let (sites, keys) = (held.sites().len(), held.keys().len());
+            tracing::warn!(
+                sites,
+                keys,
+                "Redis had lost sites and keys: they are back, from this gateway's copy"
+            );
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, register: Register) {
+        self.keep_copy(&register);
+        self.publish(register);
+    }
+
+    fn publish(&self, register: Register) {
+        let figures = &self.metrics.directory;
+        figures
+            .sites
+            .set(i64::try_from(register.sites().len()).unwrap_or(i64::MAX));
+        figures
+            .keys
+            .set(i64::try_from(register.keys().len()).unwrap_or(i64::MAX));
+        self.directory.publish(register);
+    }
+
+    fn start_from_copy(&mut self) {
+        let register = match &mut self.copy {
+            None => Register::default(),
+            Some(copy) => copy.load().unwrap_or_else(|error| {
+                tracing::error!(%error, "the copy of the directory cannot be read, and none is kept");
+                self.copy = None;
+                Register::default()
+            }),
+        };
+        self.publish(register);
+    }
+
+    /// Without a copy everything works as long as Redis does, so trouble with it is only told.
+    fn keep_copy(&mut self, register: &Register) {
+        let Some(copy) = &mut self.copy else { return };
+        match renew(copy, register) {
+            Ok(true) => {}
+            Ok(false) => {
+                let path = copy.path().display();
+                tracing::warn!(
+                    %path,
+                    "this data directory has sites and keys of its own, which Redis does not have: those of Redis are \
+                     in use, and no copy of them is kept. Add yours there (`site add --id`), then remove the file"
+                );
+                self.copy = None;
+            }
+            Err(error) => tracing::warn!(%error, "the copy of the directory is out of date"),
+        }
+    }
+
+    fn note(&mut self, error: Option<&DirectoryError>) {
+        let figures = &self.metrics.directory;
+        figures.up.set(i64::from(error.is_none()));
+        match error {
+            Some(error) => {
+                figures.failures.inc();
+                if !self.troubled {
+                    tracing::warn!(%error, "sites and keys cannot be looked at: those that are known stay in use");
+                }
+            }
+            None if self.troubled => tracing::info!("sites and keys can be looked at again"),
+            None => {}
+        }
+        self.troubled = error.is_some();
+    }
+}
+
+/// Brings a copy up to date; `false` if it is one of another directory.
+fn renew(copy: &mut SqliteFile, register: &Register) -> Result<bool, DirectoryError> {
+    let found = copy.edition()?;
+    if found == register.edition || register.edition.is_before(&found) {
+        return Ok(true);
+    }
+    if found != Edition::NONE && !found.is_kin(&register.edition) {
+        return Ok(false);
+    }
+    // When another process was faster, it has written what this one would.
+    copy.write(&Writing::whole(found, register))?;
+    Ok(true)
+}
+
+/// Changes. Each is done when it returns, and nothing is done when it fails, but for [`DirectoryError::Unknown`].
+impl Keeper {
+    /// Adds a site, under a new id or one that it had before.
+    ///
+    /// # Errors
+    /// When it cannot be, or the directory cannot be read or written.
+    pub async fn add_site(&mut self, wish: &SiteWish, id: Option<SiteId>) -> Result<Site, DirectoryError> {
+        let (id, limits) = (id.map_or_else(new_id, Ok)?, self.config.clone());
+        self.change(|register| register.add_site(id, clock::unix_ms(), wish, &limits))
+            .await
+    }
+
+    /// Changes a site, given by name or id.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn change_site(&mut self, name: &str, wish: &SiteWish) -> Result<Site, DirectoryError> {
+        let limits = self.config.clone();
+        self.change(|register| register.change_site(name, wish, &limits)).await
+    }
+
+    /// Removes a site, given by name or id. What was counted and kept for it stays.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn remove_site(&mut self, name: &str, with_keys: bool) -> Result<Site, DirectoryError> {
+        self.change(|register| register.remove_site(name, with_keys)).await
+    }
+
+    /// Adds a key, and gives its text, which is nowhere else.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn add_key(&mut self, wish: &KeyWish) -> Result<(NewKey, KeyRecord), DirectoryError> {
+        let (limits, now_ms) = (self.config.clone(), clock::unix_ms());
+        let new = NewKey::mint(&limits.key_prefix).map_err(DirectoryError::Random)?;
+        let record = self
+            .change(|register| register.add_key(&new, now_ms, wish, &limits))
+            .await?;
+        Ok((new, record))
+    }
+
+    /// Revokes a key, given by its id or its text.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn revoke_key(&mut self, text: &str) -> Result<KeyRecord, DirectoryError> {
+        self.change(|register| register.revoke_key(text)).await
+    }
+
+    /// Has a change written; when others were faster, it is worked out again on what they have made.
+    async fn change<T>(
+        &mut self,
+        work_out: impl Fn(&Register) -> Result<(Change, T), Refusal>,
+    ) -> Result<T, DirectoryError> {
+        for _ in 0..ATTEMPTS {
+            self.refresh().await?;
+            let held = self.directory.register();
+            let (change, result) = work_out(&held)?;
+            let next = held.edition.next().map_err(DirectoryError::Random)?;
+            if self.place.write(&Writing::change(held.edition, next, &change)).await? {
+                self.adopt(held.after(&change, next));
+                return Ok(result);
+            }
+        }
+        Err(DirectoryError::Crowded)
+    }
+}
+
+/// A random id, in the form of a UUID of version 4.
+fn new_id() -> Result<SiteId, DirectoryError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(DirectoryError::Random)?;
+    let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
+    *version = 0x40 | *version & 0x0f;
+    *variant = 0x80 | *variant & 0x3f;
+    Ok(SiteId(bytes))
+}
