@@ -69,7 +69,7 @@ impl Keeper {
             metrics,
             troubled: false,
         };
-        keeper.start_from_copy();
+        keeper.start_from_file();
         Ok(keeper)
     }
 
@@ -156,22 +156,28 @@ impl Keeper {
         self.directory.publish(register);
     }
 
-    fn start_from_copy(&mut self) {
-        let register = match &mut self.copy {
-            None => Register::default(),
-            Some(copy) => copy.load().unwrap_or_else(|error| {
-                tracing::error!(%error, "the copy of the directory cannot be read, and none is kept");
-                self.copy = None;
-                Register::default()
-            }),
+    /// So that a process that takes over knows sites and keys before its first look is done.
+    fn start_from_file(&mut self) {
+        let found = match (&mut self.place, &mut self.copy) {
+            (Place::Alone(file), _) | (_, Some(file)) => file.load(),
+            _ => return self.publish(Register::default()),
         };
-        self.publish(register);
+        match found {
+            Ok(register) => self.publish(register),
+            Err(error) => {
+                // Of a file that is not a copy the first look will tell.
+                if self.copy.take().is_some() {
+                    tracing::error!(%error, "the copy of sites and keys cannot be read, and none is kept");
+                }
+                self.publish(Register::default());
+            }
+        }
     }
 
     /// Without a copy everything works as long as Redis does, so trouble with it is only told.
     fn keep_copy(&mut self, register: &Register) {
         let Some(copy) = &mut self.copy else { return };
-        match renew(copy, register) {
+        match renew(copy, &self.directory.register(), register) {
             Ok(true) => {}
             Ok(false) => {
                 let path = copy.path().display();
@@ -203,8 +209,9 @@ impl Keeper {
     }
 }
 
-/// Brings a copy up to date; `false` if it is one of another directory.
-fn renew(copy: &mut SqliteFile, register: &Register) -> Result<bool, DirectoryError> {
+/// Brings a copy up to date, with what has changed since `last` if that is what it has; `false` if it is one of another
+/// directory.
+fn renew(copy: &mut SqliteFile, last: &Register, register: &Register) -> Result<bool, DirectoryError> {
     let found = copy.edition()?;
     if found == register.edition || register.edition.is_before(&found) {
         return Ok(true);
@@ -212,8 +219,13 @@ fn renew(copy: &mut SqliteFile, register: &Register) -> Result<bool, DirectoryEr
     if found != Edition::NONE && !found.is_kin(&register.edition) {
         return Ok(false);
     }
+    let writing = if found == last.edition {
+        Writing::change(found, register.edition, &last.change_to(register))
+    } else {
+        Writing::whole(found, register)
+    };
     // When another process was faster, it has written what this one would.
-    copy.write(&Writing::whole(found, register))?;
+    copy.write(&writing)?;
     Ok(true)
 }
 

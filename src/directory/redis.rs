@@ -5,7 +5,7 @@
 use std::fmt;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Script};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Script};
 
 use super::edition::Edition;
 use super::record::{self, Kind, Writing};
@@ -41,24 +41,21 @@ impl RedisHash {
     }
 
     pub async fn edition(&mut self) -> Result<Edition, DirectoryError> {
-        let mut connection = self.connected().await?;
-        let text: Result<Option<String>, _> = Cmd::hget(KEY, EDITION).query_async(&mut connection).await;
-        let text = text.map_err(|error| self.trouble(&error))?;
-        self.connection = Some(connection);
+        let text: Option<String> = self.ask(&Cmd::hget(KEY, EDITION)).await?;
         Edition::parse(&text.unwrap_or_default()).ok_or_else(|| self.strange())
     }
 
     pub async fn load(&mut self) -> Result<Register, DirectoryError> {
-        let mut connection = self.connected().await?;
-        let fields: Result<Vec<(Vec<u8>, Vec<u8>)>, _> = Cmd::hgetall(KEY).query_async(&mut connection).await;
-        let fields = fields.map_err(|error| self.trouble(&error))?;
-        self.connection = Some(connection);
+        let fields = self.ask(&Cmd::hgetall(KEY)).await?;
         self.read(fields)
     }
 
     /// Writes a change if the hash has the edition that it was made for.
     pub async fn write(&mut self, writing: &Writing) -> Result<bool, DirectoryError> {
-        let mut connection = self.connected().await?;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
         let mut call = self.change.key(KEY);
         call.arg(writing.from.to_string()).arg(writing.to.to_string());
         call.arg(u8::from(writing.whole));
@@ -92,11 +89,27 @@ impl RedisHash {
         Ok(record::read(edition, records.into_iter()))
     }
 
-    /// Takes the connection; whoever had no trouble with it puts it back.
-    async fn connected(&mut self) -> Result<MultiplexedConnection, DirectoryError> {
-        if let Some(connection) = self.connection.take() {
-            return Ok(connection);
+    /// Asks something that changes nothing, so that it can be asked again on a new connection if the one that has
+    /// rested since the last time turns out to be closed.
+    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, DirectoryError> {
+        if let Some(mut rested) = self.connection.take() {
+            match command.query_async(&mut rested).await {
+                Ok(reply) => {
+                    self.connection = Some(rested);
+                    return Ok(reply);
+                }
+                Err(error) if error.is_connection_dropped() => {}
+                Err(error) => return Err(self.trouble(&error)),
+            }
         }
+        let mut connection = self.connect().await?;
+        let reply = command.query_async(&mut connection).await;
+        let reply = reply.map_err(|error| self.trouble(&error))?;
+        self.connection = Some(connection);
+        Ok(reply)
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, DirectoryError> {
         let connected = self
             .client
             .get_multiplexed_async_connection_with_config(&self.connecting)

@@ -75,7 +75,7 @@ impl Register {
         Self::of(edition, sites, keys)
     }
 
-    /// A change that makes all this of nothing.
+    /// A change that makes all this of nothing. A default site that nobody has changed needs no record.
     pub(super) fn whole(&self) -> Change {
         let plain = Site::plain(SiteId::DEFAULT, 0);
         let sites = self.sites.iter().filter(|(_, site)| ***site != plain);
@@ -86,6 +86,14 @@ impl Register {
                 .iter()
                 .map(|(id, key)| (id.clone(), Some(key.clone())))
                 .collect(),
+        }
+    }
+
+    /// The change that makes another register of this one.
+    pub(super) fn change_to(&self, next: &Self) -> Change {
+        Change {
+            sites: differences(&self.sites, &next.sites),
+            keys: differences(&self.keys, &next.keys),
         }
     }
 
@@ -134,6 +142,20 @@ impl Register {
         let record = record.filter(|record| fits && !record.key.is_expired(now_ms))?;
         Some(record.key.clone())
     }
+}
+
+/// What has to be kept or removed so that one map becomes the other.
+fn differences<K: Ord + Clone, V: PartialEq>(
+    from: &BTreeMap<K, Arc<V>>,
+    to: &BTreeMap<K, Arc<V>>,
+) -> Vec<(K, Option<Arc<V>>)> {
+    let gone = from
+        .keys()
+        .filter(|id| !to.contains_key(*id))
+        .map(|id| (id.clone(), None));
+    let new = to.iter().filter(|(id, value)| from.get(*id) != Some(*value));
+    gone.chain(new.map(|(id, value)| (id.clone(), Some(value.clone()))))
+        .collect()
 }
 
 #[cfg(test)]
@@ -185,6 +207,20 @@ mod tests {
         assert_eq!(register.site_of_domain("other.example"), None);
         assert_eq!(&*Register::default().site(SiteId::DEFAULT).unwrap().name, "default");
         assert_eq!(register.sites().next().unwrap().id, SiteId::DEFAULT);
+    }
+
+    #[test]
+    fn the_change_between_two_registers_names_only_what_differs() {
+        let (one, two) = (
+            register(&NewKey::mint("ak").unwrap()),
+            register(&NewKey::mint("ak").unwrap()),
+        );
+        let change = one.change_to(&two);
+        assert_eq!((change.sites.len(), change.keys.len()), (0, 2));
+        assert_eq!(one.after(&change, Edition::NONE).keys, two.keys);
+        let change = two.change_to(&Register::default());
+        assert_eq!((change.sites.len(), change.keys.len()), (1, 1));
+        assert_eq!(two.after(&change, Edition::NONE).sites.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `serve`: puts the rooms together, runs until told to stop, takes them apart.
 
+mod directory;
 mod house;
 mod predecessor;
 mod successor;
@@ -13,13 +14,13 @@ use std::thread::JoinHandle;
 
 use footfall::admit::Limiter;
 use footfall::config::{Config, EdgeConfig, Loaded};
-use footfall::directory::{Copying, Keeper};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
 use footfall::enrich::Countries;
 use footfall::http::{Health, Service};
 use footfall::metrics::Metrics;
 use footfall::pipeline::Pipeline;
+use tokio::sync::oneshot;
 
 use self::house::{End, House, Signals};
 use self::predecessor::{Predecessor, Sockets};
@@ -58,12 +59,11 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
-    let mut keeper = Keeper::new(&config, metrics.clone(), Copying::Always)?;
+    let looked = directory::keep(&config, &metrics)?;
     if arrivals.is_none() {
-        // A process that takes over must not wait: it has the copy, and looks at once when it serves.
-        runtime.block_on(meet(&pipeline, &mut keeper));
+        // A process that takes over must not wait: it has the file of sites and keys, and what it was told.
+        runtime.block_on(meet(&pipeline, looked));
     }
-    runtime.spawn(keeper.keep_fresh());
     let house = House {
         config,
         limiter,
@@ -84,9 +84,9 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
 }
 
 /// Asks for what others have counted and changed, as far as it can be had at the start.
-async fn meet(pipeline: &Pipeline, keeper: &mut Keeper) {
-    // Trouble with sites and keys is told by the keeper itself.
-    let (met, _) = tokio::join!(pipeline.first_contact(), keeper.refresh());
+async fn meet(pipeline: &Pipeline, looked: oneshot::Receiver<()>) {
+    // Trouble with sites and keys is told where it is met.
+    let (met, _) = tokio::join!(pipeline.first_contact(), looked);
     if !met {
         tracing::warn!("starting without Redis: visits are kept in the journal, totals are unknown until it answers");
     }

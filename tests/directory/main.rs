@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken_replies;
 mod changes;
 mod commands;
 mod copies;
