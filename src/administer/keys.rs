@@ -6,7 +6,7 @@ use footfall::clock;
 use footfall::command_line::{Allowed, KeyVerb};
 use footfall::directory::{Keeper, KeyRecord, KeyWish, Refusal, Register, Rights};
 use footfall::event::SiteId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Trouble, expiry, print};
 
@@ -40,9 +40,9 @@ pub async fn run(
                 .await?;
             let register = keeper.directory().register();
             if json {
-                let mut object = object(&record, &register);
-                object["key"] = new.text.into();
-                return Ok(print::json(&object, out)?);
+                let mut shown = object(&record, &register);
+                shown.insert("key".into(), new.text.into());
+                return Ok(print::json(&shown.into(), out)?);
             }
             writeln!(out, "{}", new.text)?;
             let (rights, site) = (rights.name(), site_name(&register, record.key.site));
@@ -83,7 +83,7 @@ fn list(register: &Register, site: Option<&str>, json: bool, out: &mut dyn Write
         .filter(|record| site.is_none_or(|site| record.key.site == site));
     if json {
         return Ok(print::json(
-            &keys.map(|record| object(record, register)).collect(),
+            &keys.map(|record| object(record, register)).collect::<Value>(),
             out,
         )?);
     }
@@ -109,17 +109,21 @@ fn expires(record: &KeyRecord) -> String {
     }
 }
 
-fn object(record: &KeyRecord, register: &Register) -> Value {
-    json!({
-        "id": record.key.id,
-        "site": record.key.site.to_string(),
-        "site_name": site_name(register, record.key.site),
-        "rights": record.key.rights.name(),
-        "name": record.name,
-        "created": print::time(record.created_ms),
-        "expires": record.key.expires_ms.map(print::time),
-        "expired": record.key.is_expired(clock::unix_ms()),
-    })
+fn object(record: &KeyRecord, register: &Register) -> Map<String, Value> {
+    let fields = [
+        ("id", json!(record.key.id)),
+        ("site", json!(record.key.site.to_string())),
+        ("site_name", json!(site_name(register, record.key.site))),
+        ("rights", json!(record.key.rights.name())),
+        ("name", json!(record.name)),
+        ("created", json!(print::time(record.created_ms))),
+        ("expires", json!(record.key.expires_ms.map(print::time))),
+        ("expired", json!(record.key.is_expired(clock::unix_ms()))),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn site_name(register: &Register, id: SiteId) -> String {

@@ -6,6 +6,7 @@ mod print;
 mod sites;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use footfall::command_line::{KeyVerb, SiteVerb};
 use footfall::config::Loaded;
@@ -43,7 +44,7 @@ pub fn key(loaded: &Loaded, verb: KeyVerb) -> anyhow::Result<u8> {
 
 fn with_keeper(loaded: &Loaded, run: impl AsyncFnOnce(&mut Keeper) -> Result<(), Trouble>) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut keeper = Keeper::new(&loaded.config, Default::default(), Copying::IfThere)?;
+    let mut keeper = Keeper::new(&loaded.config, Arc::default(), Copying::IfThere)?;
     match runtime.block_on(run(&mut keeper)) {
         Ok(()) => Ok(0),
         Err(Trouble::Directory(DirectoryError::Refused(refusal))) => {

@@ -167,8 +167,8 @@ impl Register {
                 format!("a site has at most {most} domains (directory.domains_max)"),
             ));
         }
-        let taken = |domain: &&Box<str>| self.site_of_domain(domain).is_some_and(|owner| owner != site.id);
-        match site.domains.iter().find(taken) {
+        let taken = |domain: &str| self.site_of_domain(domain).is_some_and(|owner| owner != site.id);
+        match site.domains.iter().find(|domain| taken(domain)) {
             Some(domain) => Err(Refusal::new("domain", format!("{domain} belongs to another site"))),
             None => Ok(()),
         }

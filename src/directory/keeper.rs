@@ -5,25 +5,18 @@ use std::sync::Arc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Directory;
-use super::changes::KeyWish;
 use super::edition::Edition;
-use super::key::{KeyRecord, NewKey};
 use super::place::Place;
 use super::record::Writing;
 use super::redis::RedisHash;
-use super::refusal::{DirectoryError, Refusal};
-use super::register::{Change, Register};
-use super::site::{Site, SiteWish};
+use super::refusal::DirectoryError;
+use super::register::Register;
 use super::sqlite::SqliteFile;
 
 use crate::clock;
 use crate::config::{Config, DirectoryConfig};
-use crate::event::SiteId;
 use crate::metrics::Metrics;
 use crate::redis_address::{AddressError, RedisAddress};
-
-/// How often a change is worked out anew because others were faster.
-const ATTEMPTS: usize = 20;
 
 /// What becomes of the copy that is kept beside Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +30,10 @@ pub enum Copying {
 /// Looks for changes, makes changes, and tells the [`Directory`].
 #[derive(Debug)]
 pub struct Keeper {
-    place: Place,
+    pub(super) place: Place,
     copy: Option<SqliteFile>,
-    directory: Arc<Directory>,
-    config: DirectoryConfig,
+    pub(super) directory: Arc<Directory>,
+    pub(super) config: DirectoryConfig,
     metrics: Arc<Metrics>,
     /// The last look failed.
     troubled: bool,
@@ -140,7 +133,8 @@ impl Keeper {
         Ok(())
     }
 
-    fn adopt(&mut self, register: Register) {
+    /// Takes over what is stored now. The copy first: what has changed is known by what is still published.
+    pub(super) fn adopt(&mut self, register: Register) {
         self.keep_copy(&register);
         self.publish(register);
     }
@@ -227,83 +221,4 @@ fn renew(copy: &mut SqliteFile, last: &Register, register: &Register) -> Result<
     // When another process was faster, it has written what this one would.
     copy.write(&writing)?;
     Ok(true)
-}
-
-/// Changes. Each is done when it returns, and nothing is done when it fails, but for [`DirectoryError::Unknown`].
-impl Keeper {
-    /// Adds a site, under a new id or one that it had before.
-    ///
-    /// # Errors
-    /// When it cannot be, or the directory cannot be read or written.
-    pub async fn add_site(&mut self, wish: &SiteWish, id: Option<SiteId>) -> Result<Site, DirectoryError> {
-        let (id, limits) = (id.map_or_else(new_id, Ok)?, self.config.clone());
-        self.change(|register| register.add_site(id, clock::unix_ms(), wish, &limits))
-            .await
-    }
-
-    /// Changes a site, given by name or id.
-    ///
-    /// # Errors
-    /// As [`Keeper::add_site`].
-    pub async fn change_site(&mut self, name: &str, wish: &SiteWish) -> Result<Site, DirectoryError> {
-        let limits = self.config.clone();
-        self.change(|register| register.change_site(name, wish, &limits)).await
-    }
-
-    /// Removes a site, given by name or id. What was counted and kept for it stays.
-    ///
-    /// # Errors
-    /// As [`Keeper::add_site`].
-    pub async fn remove_site(&mut self, name: &str, with_keys: bool) -> Result<Site, DirectoryError> {
-        self.change(|register| register.remove_site(name, with_keys)).await
-    }
-
-    /// Adds a key, and gives its text, which is nowhere else.
-    ///
-    /// # Errors
-    /// As [`Keeper::add_site`].
-    pub async fn add_key(&mut self, wish: &KeyWish) -> Result<(NewKey, KeyRecord), DirectoryError> {
-        let (limits, now_ms) = (self.config.clone(), clock::unix_ms());
-        let new = NewKey::mint(&limits.key_prefix).map_err(DirectoryError::Random)?;
-        let record = self
-            .change(|register| register.add_key(&new, now_ms, wish, &limits))
-            .await?;
-        Ok((new, record))
-    }
-
-    /// Revokes a key, given by its id or its text.
-    ///
-    /// # Errors
-    /// As [`Keeper::add_site`].
-    pub async fn revoke_key(&mut self, text: &str) -> Result<KeyRecord, DirectoryError> {
-        self.change(|register| register.revoke_key(text)).await
-    }
-
-    /// Has a change written; when others were faster, it is worked out again on what they have made.
-    async fn change<T>(
-        &mut self,
-        work_out: impl Fn(&Register) -> Result<(Change, T), Refusal>,
-    ) -> Result<T, DirectoryError> {
-        for _ in 0..ATTEMPTS {
-            self.refresh().await?;
-            let held = self.directory.register();
-            let (change, result) = work_out(&held)?;
-            let next = held.edition.next().map_err(DirectoryError::Random)?;
-            if self.place.write(&Writing::change(held.edition, next, &change)).await? {
-                self.adopt(held.after(&change, next));
-                return Ok(result);
-            }
-        }
-        Err(DirectoryError::Crowded)
-    }
-}
-
-/// A random id, in the form of a UUID of version 4.
-fn new_id() -> Result<SiteId, DirectoryError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(DirectoryError::Random)?;
-    let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
-    *version = 0x40 | *version & 0x0f;
-    *variant = 0x80 | *variant & 0x3f;
-    Ok(SiteId(bytes))
 }

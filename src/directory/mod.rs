@@ -27,6 +27,7 @@
 //! once, `footfall_directory_up` as long as it lasts. Records that cannot be read are left out.
 
 mod changes;
+mod changing;
 mod domain;
 mod edition;
 mod hexadecimal;

@@ -39,7 +39,7 @@ fn forgetful(server: u16) -> String {
 }
 
 fn pass(mut from: TcpStream, mut to: TcpStream, mut look: impl FnMut(&[u8]) -> bool) {
-    let mut bytes = [0; 65_536];
+    let mut bytes = vec![0; 65_536];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         if !look(&bytes[..count]) || to.write_all(&bytes[..count]).is_err() {
             break;

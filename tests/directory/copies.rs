@@ -1,5 +1,7 @@
 //! Beside Redis each gateway has a copy: what it is good for, and what it must not do.
 
+use std::sync::Arc;
+
 use footfall::config::Secret;
 use footfall::directory::{Copying, DirectoryError, Keeper};
 
@@ -141,7 +143,7 @@ async fn sites_of_a_data_directory_that_joins_another_redis_are_left_where_they_
 #[tokio::test]
 async fn a_command_leaves_a_copy_only_where_there_was_one() {
     let home = Home::on(Engine::Redis);
-    let command = || Keeper::new(&home.config, Default::default(), Copying::IfThere).unwrap();
+    let command = || Keeper::new(&home.config, Arc::default(), Copying::IfThere).unwrap();
     command().add_site(&named("shop"), None).await.unwrap();
     assert!(!home.file().exists());
     home.keeper().refresh().await.unwrap();
