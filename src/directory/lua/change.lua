@@ -1,3 +1,4 @@
+#!lua
 -- Applies one change of the directory to the edition that it was made for, or does nothing.
 --
 -- KEYS[1]  the hash
@@ -12,7 +13,7 @@ local register = KEYS[1]
 if (redis.call('HGET', register, 'edition') or '') ~= ARGV[1] then
   return 0
 end
--- First: a Redis whose memory is full refuses here, before anything is taken away.
+-- First: a Redis that takes no writes says so here, before anything is taken away.
 redis.call('HSET', register, 'edition', ARGV[2])
 if ARGV[3] == '1' then
   for _, field in ipairs(redis.call('HKEYS', register)) do
