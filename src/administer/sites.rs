@@ -44,7 +44,8 @@ pub async fn run(keeper: &mut Keeper, verb: SiteVerb, out: &mut dyn Write) -> Re
         }
         SiteVerb::Remove { site, with_keys } => {
             let site = keeper.remove_site(&site, with_keys).await?;
-            told(keeper, out, ("removed", &site), false)
+            told(keeper, out, ("removed", &site), false)?;
+            Ok(writeln!(out, "what was counted and kept for it stays, under its id")?)
         }
     }
 }

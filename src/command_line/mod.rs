@@ -66,7 +66,7 @@ pub struct Settings {
     /// TOML file with settings; `footfall.toml` in the working directory if there is one.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Directory of the journal and the embedded counters [env: FOOTFALL_DATA_DIR] [default: ./data]
+    /// Directory of the journal, embedded counters, sites and keys [env: FOOTFALL_DATA_DIR] [default: ./data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<String>,
     /// Ports to listen on, separated by commas; 0 is any free one [env: PORT] [default: 3030]

@@ -151,6 +151,19 @@ mod tests {
         assert!(breaches(|_| {}).is_empty());
     }
 
+    #[test]
+    fn a_prefix_of_keys_is_plain_and_short() {
+        let said = "directory.key_prefix must be 1 to 32 letters, digits, - and _";
+        for prefix in ["", "ak live", "ak:", "schlüssel", "a_key_prefix_that_is_longer_than_32"] {
+            assert_eq!(
+                breaches(|config| config.directory.key_prefix = prefix.into()),
+                [said],
+                "{prefix}"
+            );
+        }
+        assert!(breaches(|config| config.directory.key_prefix = "AK-live_2_".into()).is_empty());
+    }
+
     type Change = fn(&mut Config);
 
     #[test]

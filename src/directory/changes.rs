@@ -89,7 +89,7 @@ impl Register {
         if !keys.is_empty() && !with_keys {
             let count = keys.len();
             let why = format!(
-                "{:?} has {count} keys; revoke them, or remove it with its keys",
+                "{:?} still has keys ({count}); revoke them, or remove it with its keys",
                 site.name
             );
             return Err(Refusal::new("site", why));

@@ -32,6 +32,8 @@ pub enum Copying {
 pub struct Keeper {
     pub(super) place: Place,
     copy: Option<SqliteFile>,
+    /// The copy could not be brought up to date.
+    copy_is_due: bool,
     pub(super) directory: Arc<Directory>,
     pub(super) config: DirectoryConfig,
     metrics: Arc<Metrics>,
@@ -57,6 +59,7 @@ impl Keeper {
         let mut keeper = Self {
             place,
             copy,
+            copy_is_due: false,
             directory: Arc::default(),
             config: config.directory.clone(),
             metrics,
@@ -76,14 +79,13 @@ impl Keeper {
         self.place.to_string()
     }
 
-    /// Looks again and again, as often as configured.
+    /// Looks again and again, as often as configured; the first time at once.
     pub async fn keep_fresh(mut self) {
         let mut look = interval(clock::ms(self.config.refresh_ms));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             look.tick().await;
-            // Noted already, and what is known stays.
-            let _ = self.refresh().await;
+            self.watch().await;
         }
     }
 
@@ -92,15 +94,12 @@ impl Keeper {
     /// # Errors
     /// When that cannot be told; the directory stays as it is.
     pub async fn refresh(&mut self) -> Result<(), DirectoryError> {
-        let looked = self.look().await;
-        self.note(looked.as_ref().err());
-        looked
-    }
-
-    async fn look(&mut self) -> Result<(), DirectoryError> {
         let found = self.place.edition().await?;
         let held = self.directory.register();
         if found == held.edition {
+            if self.copy_is_due {
+                self.keep_copy(&held);
+            }
             return Ok(());
         }
         if self.place.is_shared() && found.is_before(&held.edition) {
@@ -172,7 +171,7 @@ impl Keeper {
     fn keep_copy(&mut self, register: &Register) {
         let Some(copy) = &mut self.copy else { return };
         match renew(copy, &self.directory.register(), register) {
-            Ok(true) => {}
+            Ok(true) => self.copy_is_due = false,
             Ok(false) => {
                 let path = copy.path().display();
                 tracing::warn!(
@@ -182,24 +181,31 @@ impl Keeper {
                 );
                 self.copy = None;
             }
-            Err(error) => tracing::warn!(%error, "the copy of the directory is out of date"),
+            Err(error) => {
+                if !self.copy_is_due {
+                    tracing::warn!(%error, "the copy of sites and keys is out of date; every look tries again");
+                }
+                self.copy_is_due = true;
+            }
         }
     }
 
-    fn note(&mut self, error: Option<&DirectoryError>) {
+    /// [`Keeper::refresh`] for a process that goes on with what it knows: trouble is told by log and figures.
+    pub async fn watch(&mut self) {
+        let looked = self.refresh().await;
         let figures = &self.metrics.directory;
-        figures.up.set(i64::from(error.is_none()));
-        match error {
-            Some(error) => {
+        figures.up.set(i64::from(looked.is_ok()));
+        match &looked {
+            Err(error) => {
                 figures.failures.inc();
                 if !self.troubled {
                     tracing::warn!(%error, "sites and keys cannot be looked at: those that are known stay in use");
                 }
             }
-            None if self.troubled => tracing::info!("sites and keys can be looked at again"),
-            None => {}
+            Ok(()) if self.troubled => tracing::info!("sites and keys can be looked at again"),
+            Ok(()) => {}
         }
-        self.troubled = error.is_some();
+        self.troubled = looked.is_err();
     }
 }
 

@@ -19,8 +19,7 @@ pub fn keep(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<oneshot::
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (looked, hears) = oneshot::channel();
     let keep = async move {
-        // Noted already.
-        let _ = keeper.refresh().await;
+        keeper.watch().await;
         // Nobody waits for it when another process is taken over from.
         let _ = looked.send(());
         keeper.keep_fresh().await;

@@ -94,6 +94,7 @@ fn a_site_is_added_listed_changed_and_removed() {
 
         let removed = run(settings, &["site", "remove", shop["id"].as_str().unwrap()]);
         assert!(removed.starts_with("removed site store"), "{removed}");
+        assert!(removed.contains("stays, under its id"), "{removed}");
         assert_eq!(json(settings, &["site", "list"]).as_array().unwrap().len(), 1);
         run(
             settings,
@@ -246,6 +247,7 @@ fn without_redis_a_command_fails_and_says_so() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let said = err(&output);
         assert!(said.contains("127.0.0.1:1") && !said.contains("hunter2"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
     assert!(!settings.data_dir().exists());
 }

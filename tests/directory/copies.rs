@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use footfall::config::Secret;
 use footfall::directory::{Copying, DirectoryError, Keeper};
+use rusqlite::Connection;
 
 use crate::support::redis::{Engine, RedisServer, ask};
 use crate::{Home, keeper, named, names, write_key};
@@ -138,6 +139,27 @@ async fn sites_of_a_data_directory_that_joins_another_redis_are_left_where_they_
     let mut alone = home.keeper();
     alone.refresh().await.unwrap();
     assert_eq!(names(&alone), ["default", "mine"]);
+}
+
+#[tokio::test]
+async fn a_copy_that_could_not_be_written_is_written_as_soon_as_it_can_be() {
+    let mut home = Home::on(Engine::Redis);
+    let mut gateway = home.keeper();
+    gateway.add_site(&named("shop"), None).await.unwrap();
+    // Someone else's lock on the file, for longer than SQLite waits.
+    let other = Connection::open(home.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    gateway.add_site(&named("blog"), None).await.unwrap();
+    assert_eq!(
+        names(&gateway),
+        ["blog", "default", "shop"],
+        "the copy stands in nobody's way"
+    );
+    assert_eq!(names(&home.keeper()), ["default", "shop"]);
+    other.execute_batch("ROLLBACK").unwrap();
+    gateway.refresh().await.unwrap();
+    home.server.as_mut().unwrap().stop();
+    assert_eq!(names(&home.keeper()), ["blog", "default", "shop"]);
 }
 
 #[tokio::test]
