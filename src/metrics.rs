@@ -2,18 +2,17 @@
 //!
 //! Names are `footfall_<room>_<noun>_<unit>_total`; `docs/metrics.md` is drawn from the help texts given here.
 
+mod outcomes;
+
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::outcome::{REASONS, Reason};
+pub use outcomes::Outcomes;
 
 /// Every figure of one gateway.
 #[derive(Debug)]
@@ -22,7 +21,9 @@ pub struct Metrics {
     /// Connections.
     pub edge: EdgeMetrics,
     /// Visits and what became of them.
-    pub visits: VisitMetrics,
+    pub visits: Outcomes,
+    /// Events and what became of them.
+    pub events: Outcomes,
     /// The log.
     pub journal: JournalMetrics,
     /// Totals.
@@ -46,18 +47,6 @@ pub struct EdgeMetrics {
     pub expired: Counter,
     /// Connections closed because a PROXY header was missing or broken.
     pub unproxied: Counter,
-}
-
-/// Visits; `received` equals the sum of all outcomes.
-#[derive(Debug)]
-pub struct VisitMetrics {
-    /// Calls that wanted to count a visit.
-    pub received: Counter,
-    /// Visits kept.
-    pub kept: Counter,
-    /// Visits that were duplicates of a kept one.
-    pub duplicates: Counter,
-    refused: Refused,
 }
 
 /// The log.
@@ -122,35 +111,6 @@ pub struct DirectoryMetrics {
     pub failures: Counter,
 }
 
-/// A counter a reason, made at start so that counting needs no look-up by label.
-type Refused = [Counter; REASONS.len()];
-
-/// The label of a refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-impl Default for VisitMetrics {
-    fn default() -> Self {
-        Self {
-            received: Counter::default(),
-            kept: Counter::default(),
-            duplicates: Counter::default(),
-            refused: REASONS.each_ref().map(|_| Counter::default()),
-        }
-    }
-}
-
-impl VisitMetrics {
-    /// Notes visits that were not kept.
-    pub fn count_refused(&self, reason: Reason, visits: u64) {
-        if let Some(counter) = self.refused.get(reason as usize) {
-            counter.inc_by(visits);
-        }
-    }
-}
-
 impl Default for JournalMetrics {
     fn default() -> Self {
         let bounds = [
@@ -172,7 +132,8 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("footfall"),
             edge: EdgeMetrics::default(),
-            visits: VisitMetrics::default(),
+            visits: Outcomes::default(),
+            events: Outcomes::default(),
             journal: JournalMetrics::default(),
             counters: CountersMetrics::default(),
             limit: LimitMetrics::default(),
@@ -195,7 +156,10 @@ impl Metrics {
     fn register(&mut self) {
         let registry = &mut self.registry;
         self.edge.register(registry.sub_registry_with_prefix("edge"));
-        self.visits.register(registry.sub_registry_with_prefix("visits"));
+        self.visits
+            .register(registry.sub_registry_with_prefix("visits"), &outcomes::VISITS);
+        self.events
+            .register(registry.sub_registry_with_prefix("events"), &outcomes::EVENTS);
         self.journal.register(registry.sub_registry_with_prefix("journal"));
         self.counters.register(registry.sub_registry_with_prefix("counters"));
         self.limit.register(registry.sub_registry_with_prefix("limit"));
@@ -222,35 +186,6 @@ impl EdgeMetrics {
             "Connections closed because a PROXY header was missing or broken",
             self.unproxied.clone(),
         );
-    }
-}
-
-impl VisitMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("received", "Calls that wanted to count a visit", self.received.clone());
-        registry.register("kept", "Visits kept", self.kept.clone());
-        registry.register(
-            "duplicates",
-            "Visits that were duplicates of a kept one",
-            self.duplicates.clone(),
-        );
-        registry.register_collector(Box::new(RefusedCollector(self.refused.clone())));
-    }
-}
-
-/// Renders the counters of all reasons as one family.
-#[derive(Debug)]
-struct RefusedCollector(Refused);
-
-impl Collector for RefusedCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut family =
-            encoder.encode_descriptor("refused", "Visits not kept, by reason", None, MetricType::Counter)?;
-        for (row, counter) in REASONS.iter().zip(&self.0) {
-            let label = ReasonLabel { reason: row.code };
-            counter.encode(family.encode_family(&label)?)?;
-        }
-        Ok(())
     }
 }
 

@@ -13,12 +13,12 @@ mod tally;
 mod window;
 
 use crate::config::ApplyConfig;
-use crate::event::{Country, Deltas, SiteId};
+use crate::event::{Country, Deltas, Family, SiteId};
 
 use tally::Tally;
-pub use tally::VISIT_FIELD;
+pub use tally::{OTHER_FIELD, VISIT_FIELD};
 pub use window::First;
-use window::{Claim, Window};
+use window::{Claim, Id, Window};
 
 /// What a visit with an idempotency key came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,32 @@ pub struct KeyedVisit<'a> {
     pub country: Country,
     /// The client's idempotency key.
     pub id: &'a [u8],
+}
+
+/// What an event came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventStep {
+    /// It is counted.
+    Counted,
+    /// It was counted before, when the same request came for the first time.
+    Repeated,
+    /// Its id was counted before, in another request.
+    Duplicate,
+}
+
+/// An event frame as apply needs it; the pipeline translates from the journal's payloads.
+#[derive(Debug, Clone, Copy)]
+pub struct NamedEvent<'a> {
+    /// Whose event.
+    pub site: SiteId,
+    /// When it was received, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// What it is counted as.
+    pub name: &'a str,
+    /// The client's id; an event without one is never a duplicate.
+    pub id: Option<&'a [u8]>,
+    /// The request that it came with; 0 if that has no name.
+    pub request: u64,
 }
 
 /// Visits of a replay that are decided together.
@@ -102,7 +128,24 @@ impl Apply {
 
     /// Keeps the total that the visit with an id was answered with, for its twins.
     pub fn remember(&mut self, visit: KeyedVisit<'_>, total: u64) {
-        self.window.remember(visit.site, visit.id, total);
+        self.window.remember(visit.key(), total);
+    }
+
+    /// One event, counted unless its id was.
+    pub fn event(&mut self, event: NamedEvent<'_>) -> EventStep {
+        match self.claim_event(event) {
+            None => {
+                self.tally.event(event.site, event.name);
+                EventStep::Counted
+            }
+            Some(First { total, .. }) if event.request != 0 && total == Some(event.request) => EventStep::Repeated,
+            Some(_) => EventStep::Duplicate,
+        }
+    }
+
+    /// An event of the other lane, as [`Apply::witness`].
+    pub fn witness_event(&mut self, event: NamedEvent<'_>) {
+        let _ = self.claim_event(event);
     }
 
     /// The changes to the counters since the last call.
@@ -134,7 +177,37 @@ impl Apply {
     }
 
     fn claim(&self, visit: KeyedVisit<'_>) -> Claim {
-        self.window.claim((visit.site, visit.id), visit.time_ms, visit.country)
+        let first = First {
+            country: visit.country,
+            total: None,
+        };
+        self.window.claim(visit.key(), visit.time_ms, first)
+    }
+
+    /// Takes the id of an event; one without an id of the client's is always new.
+    fn claim_event(&mut self, event: NamedEvent<'_>) -> Option<First> {
+        let id = Id {
+            site: event.site,
+            family: Family::Events,
+            bytes: event.id?,
+        };
+        let first = First {
+            country: Country::UNKNOWN,
+            total: Some(event.request),
+        };
+        self.settle();
+        let claim = self.window.claim(id, event.time_ms, first);
+        self.window.take(&claim)
+    }
+}
+
+impl<'a> KeyedVisit<'a> {
+    const fn key(&self) -> Id<'a> {
+        Id {
+            site: self.site,
+            family: Family::Visits,
+            bytes: self.id,
+        }
     }
 }
 
@@ -240,6 +313,48 @@ mod tests {
             prop_assert_eq!(late.visit(keyed(b"a", last)), live.visit(keyed(b"a", last)));
             prop_assert_eq!(late.drain(), live.drain());
         }
+    }
+
+    fn named(id: Option<&'static [u8]>, request: u64) -> NamedEvent<'static> {
+        NamedEvent {
+            site: SiteId::DEFAULT,
+            time_ms: 5,
+            name: "signup",
+            id,
+            request,
+        }
+    }
+
+    #[test]
+    fn an_event_is_counted_by_its_name_once_an_id() {
+        let mut apply = apply();
+        assert_eq!(apply.event(named(Some(b"a"), 0)), EventStep::Counted);
+        assert_eq!(apply.event(named(Some(b"a"), 0)), EventStep::Duplicate);
+        assert_eq!(apply.event(named(None, 0)), EventStep::Counted);
+        assert_eq!(apply.event(named(None, 0)), EventStep::Counted);
+        assert_eq!(apply.drain().get(&EVENTS, "signup"), 3);
+        assert!(apply.drain().is_empty());
+    }
+
+    #[test]
+    fn a_twin_of_the_same_request_is_told_apart_from_one_of_another() {
+        let mut apply = apply();
+        assert_eq!(apply.event(named(Some(b"a"), 7)), EventStep::Counted);
+        assert_eq!(apply.event(named(Some(b"a"), 7)), EventStep::Repeated);
+        assert_eq!(apply.event(named(Some(b"a"), 8)), EventStep::Duplicate);
+        assert_eq!(apply.event(named(Some(b"a"), 0)), EventStep::Duplicate);
+        assert_eq!(apply.drain().get(&EVENTS, "signup"), 1);
+    }
+
+    #[test]
+    fn ids_of_visits_and_events_are_apart_and_the_other_lane_is_heard() {
+        let mut apply = apply();
+        apply.visit(keyed(b"a", 5));
+        assert_eq!(apply.event(named(Some(b"a"), 0)), EventStep::Counted);
+        apply.witness_event(named(Some(b"b"), 0));
+        assert_eq!(apply.event(named(Some(b"b"), 0)), EventStep::Duplicate);
+        let deltas = apply.drain();
+        assert_eq!((deltas.get(&EVENTS, "signup"), deltas.get(&EVENTS, VISIT_FIELD)), (1, 1));
     }
 
     #[test]

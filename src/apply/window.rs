@@ -8,15 +8,26 @@ use hashbrown::HashTable;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::config::ApplyConfig;
-use crate::event::{Country, SiteId};
+use crate::event::{Country, Family, SiteId};
 
 /// What is remembered of the visit that an id counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct First {
     /// Where it came from.
     pub country: Country,
-    /// The total it was answered with, if this process answered it.
+    /// The total it was answered with, if this process answered it. Of an event: the mark of its request.
     pub total: Option<u64>,
+}
+
+/// An id with what it is an id of: the same bytes name different things on other sites, and as a visit and an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Id<'a> {
+    /// Whose id.
+    pub site: SiteId,
+    /// Of what.
+    pub family: Family,
+    /// The client's bytes.
+    pub bytes: &'a [u8],
 }
 
 /// An id to be taken.
@@ -24,7 +35,7 @@ pub struct First {
 pub struct Claim {
     fingerprint: u128,
     time_ms: u64,
-    country: Country,
+    first: First,
 }
 
 /// Ids by a 128-bit keyed fingerprint (SipHash-1-3), the oldest first to go.
@@ -71,12 +82,12 @@ impl Window {
         }
     }
 
-    /// The claim of a visit on its id.
-    pub fn claim(&self, (site, id): (SiteId, &[u8]), time_ms: u64, country: Country) -> Claim {
+    /// The claim of a visit or an event on its id.
+    pub fn claim(&self, id: Id<'_>, time_ms: u64, first: First) -> Claim {
         Claim {
-            fingerprint: self.fingerprint(site, id),
+            fingerprint: self.fingerprint(id),
             time_ms,
-            country,
+            first,
         }
     }
 
@@ -90,12 +101,12 @@ impl Window {
         }
     }
 
-    /// Takes the id of a visit: `None` if it is new, else what is remembered of the first visit that had it.
+    /// Takes an id: `None` if it is new, else what is remembered of the first that had it.
     pub fn take(&mut self, claim: &Claim) -> Option<First> {
         let &Claim {
             fingerprint,
             time_ms,
-            country,
+            first,
         } = claim;
         self.forget_before(time_ms.saturating_sub(self.span_ms));
         if let Some(seen) = self.find(fingerprint) {
@@ -113,14 +124,14 @@ impl Window {
         self.order.push_back(Seen {
             fingerprint,
             time_ms,
-            first: First { country, total: None },
+            first,
         });
         None
     }
 
     /// Keeps a total with an id that the window holds.
-    pub fn remember(&mut self, site: SiteId, id: &[u8], total: u64) {
-        let fingerprint = self.fingerprint(site, id);
+    pub fn remember(&mut self, id: Id<'_>, total: u64) {
+        let fingerprint = self.fingerprint(id);
         if let Some(seen) = self.find(fingerprint) {
             seen.first.total = Some(total);
         }
@@ -160,10 +171,11 @@ impl Window {
         self.first = oldest.wrapping_add(1);
     }
 
-    fn fingerprint(&self, site: SiteId, id: &[u8]) -> u128 {
+    fn fingerprint(&self, id: Id<'_>) -> u128 {
         let mut hasher = SipHasher13::new_with_key(&self.key);
-        site.0.hash(&mut hasher);
-        id.hash(&mut hasher);
+        id.site.0.hash(&mut hasher);
+        id.family.hash(&mut hasher);
+        id.bytes.hash(&mut hasher);
         hasher.finish128().as_u128()
     }
 }
@@ -181,7 +193,18 @@ const fn hash(print: u32) -> u64 {
 mod tests {
     use super::*;
 
-    const ANY: Country = Country::UNKNOWN;
+    const FIRST: First = First {
+        country: Country::UNKNOWN,
+        total: None,
+    };
+
+    const fn id(bytes: &[u8]) -> Id<'_> {
+        Id {
+            site: SiteId::DEFAULT,
+            family: Family::Visits,
+            bytes,
+        }
+    }
 
     fn window(window_ms: u64, window_ids_max: usize) -> Window {
         Window::new(
@@ -194,8 +217,8 @@ mod tests {
         )
     }
 
-    fn claim(window: &mut Window, id: &[u8], time_ms: u64) -> Option<First> {
-        let claim = window.claim((SiteId::DEFAULT, id), time_ms, ANY);
+    fn claim(window: &mut Window, bytes: &[u8], time_ms: u64) -> Option<First> {
+        let claim = window.claim(id(bytes), time_ms, FIRST);
         window.take(&claim)
     }
 
@@ -205,10 +228,7 @@ mod tests {
         assert_eq!(claim(&mut window, b"a", 5_000), None);
         assert_eq!(
             claim(&mut window, b"a", 6_000),
-            Some(First {
-                country: ANY,
-                total: None
-            })
+Some(FIRST)
         );
         assert_eq!(claim(&mut window, b"a", 6_001), None);
     }

@@ -24,7 +24,8 @@ pub fn check(config: &Config, values: &serde_json::Value, keys: &[Key]) -> Vec<B
     };
     rule("edge.ports", ports(config));
     rule("admin.port", admin_port(config));
-    rule("limit.max", limit(config));
+    rule("limit.max", limit(config, config.limit.max));
+    rule("limit.keyless_max", limit(config, config.limit.keyless_max));
     rule("geo.country_header", country_header(config));
     for origin in &config.http.allowed_origins {
         rule("http.allowed_origins", allowed_origin(origin));
@@ -68,9 +69,9 @@ fn admin_port(config: &Config) -> Option<String> {
 }
 
 /// An allowance refills by one request at a time, and time is counted in nanoseconds.
-fn limit(config: &Config) -> Option<String> {
+fn limit(config: &Config, max: u32) -> Option<String> {
     let nanoseconds = config.limit.window_ms.saturating_mul(1_000_000);
-    (u64::from(config.limit.max) > nanoseconds).then(|| "must be at most a million a millisecond of the window".into())
+    (u64::from(max) > nanoseconds).then(|| "must be at most a million a millisecond of the window".into())
 }
 
 fn country_header(config: &Config) -> Option<String> {

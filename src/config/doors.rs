@@ -41,6 +41,9 @@ pub struct LimitConfig {
     /// The window, in milliseconds; a used-up allowance refills evenly over it.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub window_ms: u64,
+    /// Requests with events but without a key that an address may make within the window; `0` switches that limit
+    /// off. Many customers of a shop may share an address.
+    pub keyless_max: u32,
     /// Addresses remembered apart; beyond, new ones share the allowance of their /24 or /48.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub addresses_max: usize,
@@ -56,6 +59,7 @@ impl Default for LimitConfig {
         Self {
             max: 100,
             window_ms: 60_000,
+            keyless_max: 3_000,
             addresses_max: 1_000_000,
             sweep_ms: 30_000,
             legacy_headers: false,

@@ -10,6 +10,7 @@ mod directory;
 mod doors;
 mod edge;
 mod environment;
+mod events;
 mod file;
 mod ignored;
 mod keeping;
@@ -30,6 +31,7 @@ pub use directory::DirectoryConfig;
 pub use doors::{GeoConfig, HttpConfig, LimitConfig};
 pub use edge::EdgeConfig;
 pub use environment::names;
+pub use events::{AddressKeeping, EventsConfig};
 pub use ignored::Ignored;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
@@ -45,6 +47,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// Bodies, origins, reports.
     pub http: HttpConfig,
+    /// What events may cost, and what is kept of who sent them.
+    pub events: EventsConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

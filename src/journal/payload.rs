@@ -1,7 +1,10 @@
 //! What frames say: the payload of each kind.
 
+pub use super::event_payload::{Manner, put_event};
+
+use super::event_payload::read_event;
 use super::fields::{Fields, Value, put_bytes, put_number, put_varint, take_varint};
-use crate::event::{Country, SiteId};
+use crate::event::{Country, Event, SiteId};
 
 /// Kind of a frame of folded visits.
 pub const VISITS: u8 = 1;
@@ -9,6 +12,8 @@ pub const VISITS: u8 = 1;
 pub const VISIT: u8 = 2;
 /// Kind of a frame that says nothing and only takes a sequence.
 pub const ADVANCE: u8 = 3;
+/// Kind of a frame of a single event.
+pub const EVENT: u8 = 4;
 
 const SITE: u32 = 1;
 const BUCKET: u32 = 2;
@@ -19,6 +24,10 @@ const ID: u32 = 4;
 
 /// A frame's payload, understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack, and a box would cost every event an allocation"
+)]
 pub enum Payload<'a> {
     /// Visits of one site and 15-minute bucket, folded by country.
     Visits(Visits<'a>),
@@ -26,6 +35,8 @@ pub enum Payload<'a> {
     Visit(Visit<'a>),
     /// Nothing happened.
     Advance,
+    /// One event, and how it is counted.
+    Event(Event<'a>, Manner),
     /// A kind of a later version.
     Unknown,
 }
@@ -71,6 +82,7 @@ impl<'a> Payload<'a> {
             VISITS => read_visits(payload).map(Self::Visits),
             VISIT => read_visit(payload).map(Self::Visit),
             ADVANCE => Some(Self::Advance),
+            EVENT => read_event(payload).map(|(event, manner)| Self::Event(event, manner)),
             _ => Some(Self::Unknown),
         }
     }

@@ -1,4 +1,4 @@
-//! The other lane, as one lane's apply needs it: whose ids its visits had.
+//! The other lane, as one lane's apply needs it: whose ids its visits and events had.
 //!
 //! Sequences rise over both lanes: at a hand-over the new process begins far above whatever the old one can still
 //! reach. So each lane's frames have their place among those of the other, and a visit that was sent before and after
@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::core::keyed;
+use super::frames::{keyed, named};
 use crate::apply::Apply;
 use crate::event::Sequence;
 use crate::journal::payload::Payload;
@@ -79,7 +79,9 @@ impl Beside {
 }
 
 fn tell(apply: &mut Apply, frame: Frame<'_>) {
-    if let Some(Payload::Visit(visit)) = Payload::read(frame.kind, frame.payload) {
-        apply.witness(keyed(visit));
+    match Payload::read(frame.kind, frame.payload) {
+        Some(Payload::Visit(visit)) => apply.witness(keyed(visit)),
+        Some(Payload::Event(event, manner)) => apply.witness_event(named(&event, manner)),
+        _ => {}
     }
 }

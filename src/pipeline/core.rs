@@ -4,16 +4,15 @@ use std::io;
 use std::sync::Arc;
 
 use super::Shared;
-use super::answers::Answer;
 use super::backlog::{Backlog, Batch};
 use super::beside::Beside;
+use super::frames::{live_frame, replay_frame};
 use super::retention::{has_window, holder_of, window_before};
-use crate::apply::{Apply, KeyedVisit, Step};
+use crate::apply::Apply;
 use crate::config::ApplyConfig;
 use crate::counters::{Commit, Ledger, Verdict};
-use crate::event::{Country, Deltas, Sequence, SiteId};
-use crate::journal::payload::{Payload, Visit};
-use crate::journal::{Frame, Reader, Segment, Segments};
+use crate::event::{Deltas, Sequence};
+use crate::journal::{Reader, Segment, Segments};
 
 /// The one ordered consumer of the log.
 pub struct Core {
@@ -311,72 +310,4 @@ fn replay_upto(upto: Sequence, reader: &mut Reader, beside: &mut Beside, apply: 
     })?;
     heard?;
     Ok((frames, bytes))
-}
-
-fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
-    match read(frame) {
-        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
-        Payload::Visit(visit) => {
-            apply.replay(keyed(visit));
-        }
-        Payload::Advance | Payload::Unknown => {}
-    }
-}
-
-fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
-    match read(frame) {
-        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
-        Payload::Visit(visit) => {
-            let step = apply.visit(keyed(visit));
-            let answer = answer(step, visit, apply, shared);
-            shared.answers.give(frame.sequence, answer);
-        }
-        Payload::Advance | Payload::Unknown => {}
-    }
-}
-
-fn answer(step: Step, visit: Visit<'_>, apply: &mut Apply, shared: &Shared) -> Answer {
-    match step {
-        Step::Counted => {
-            let total = raise(shared, visit.site, visit.country);
-            apply.remember(keyed(visit), total);
-            shared.metrics.visits.kept.inc();
-            Answer {
-                country: visit.country,
-                total,
-            }
-        }
-        Step::Duplicate(first) => {
-            shared.metrics.visits.duplicates.inc();
-            let total = first.total.unwrap_or_else(|| shared.totals.total(first.country));
-            Answer {
-                country: first.country,
-                total,
-            }
-        }
-    }
-}
-
-/// Raises the totals that answers name; they are those of the default site.
-fn raise(shared: &Shared, site: SiteId, country: Country) -> u64 {
-    if !site.is_default() {
-        return 0;
-    }
-    shared.totals.raise(country, 1) + 1
-}
-
-fn read(frame: Frame<'_>) -> Payload<'_> {
-    Payload::read(frame.kind, frame.payload).unwrap_or_else(|| {
-        tracing::error!(sequence = %frame.sequence, kind = frame.kind, "a frame's payload is malformed: it counts nothing");
-        Payload::Unknown
-    })
-}
-
-pub(super) const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
-    KeyedVisit {
-        site: visit.site,
-        time_ms: visit.time_ms,
-        country: visit.country,
-        id: visit.id,
-    }
 }

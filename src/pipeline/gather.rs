@@ -1,14 +1,14 @@
-//! Group commit in a worker: visits gather while the last write is in flight, and go into the log together.
+//! Group commit in a worker: what comes gathers while the last write is in flight, and goes into the log together.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::Shared;
-use super::answers::Answer;
 use super::group::{End, Group, Place};
+use super::singles::{Expected, Keyed, Singles, Submission};
 use crate::clock;
 use crate::config::Durability;
 use crate::event::{Country, Sequence, SiteId};
@@ -19,21 +19,11 @@ use crate::outcome::Reason;
 /// Turns of the worker's loop for which a sync may be put off while each brings more visits.
 const TURNS_BEFORE_SYNC: usize = 4;
 
-/// A visit with an idempotency key, on its way into the log.
-pub struct Keyed {
-    /// Where from.
-    pub country: Country,
-    /// The client's key.
-    pub id: Box<[u8]>,
-    /// Who waits: first for the write, then for apply.
-    pub waiter: oneshot::Sender<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>,
-}
-
 /// The gathering place of one worker.
 pub struct Gather {
     shared: Arc<Shared>,
     open: RefCell<Rc<Group>>,
-    keyed: RefCell<Vec<Keyed>>,
+    singles: RefCell<Singles>,
     filled: Notify,
     fold: RefCell<Fold>,
     usual: Cell<usize>,
@@ -45,7 +35,7 @@ impl Gather {
         Rc::new(Self {
             shared,
             open: RefCell::default(),
-            keyed: RefCell::default(),
+            singles: RefCell::default(),
             filled: Notify::new(),
             fold: RefCell::default(),
             usual: Cell::new(0),
@@ -61,8 +51,22 @@ impl Gather {
 
     /// Adds a visit that apply will answer.
     pub fn join_keyed(&self, keyed: Keyed) {
-        self.keyed.borrow_mut().push(keyed);
+        self.singles.borrow_mut().add_visit(keyed);
         self.filled.notify_one();
+    }
+
+    /// Adds the events of a request.
+    ///
+    /// # Errors
+    /// When more waits in this worker than may wait for the disk.
+    pub fn join_events(&self, submission: Submission) -> Result<(), Reason> {
+        let mut singles = self.singles.borrow_mut();
+        if singles.bytes() >= self.shared.config.journal.pending_bytes_max {
+            return Err(Reason::Overloaded);
+        }
+        singles.add_events(submission);
+        self.filled.notify_one();
+        Ok(())
     }
 
     /// Writes what gathers, for ever.
@@ -81,7 +85,7 @@ impl Gather {
     }
 
     fn size(&self) -> usize {
-        self.open.borrow().len() + self.keyed.borrow().len()
+        self.open.borrow().len() + self.singles.borrow().len()
     }
 
     /// Lets requests that are ready now join the next write; before a sync, also those that become ready meanwhile.
@@ -100,75 +104,55 @@ impl Gather {
         }
     }
 
-    /// Writes one group and the keyed visits beside it, and ends them when they are kept.
+    /// Writes one group and what is journaled singly beside it, and ends them when they are kept.
     async fn write(&self) {
         let group = self.open.replace(Rc::new(Group::with_capacity(self.usual.get())));
-        let keyed = self.keyed.take();
+        let singles = self.singles.take();
         let countries = group.countries();
         self.usual.set(countries.len());
-        let frames = self.frames(&countries, &keyed);
-        let (waiters, receivers): (Vec<_>, Vec<_>) = keyed.iter().map(|_| oneshot::channel()).unzip();
         let folded = u64::from(!countries.is_empty());
+        let mut expected = Expected::default();
         let expect = |first: Sequence| {
-            self.shared
-                .answers
-                .expect(Sequence(first.0 + folded), waiters.into_iter());
+            expected = singles.expect(Sequence(first.0 + folded), &self.shared.answers);
         };
-        let written = self.submit(&frames, expect).await;
+        let written = self.submit(&countries, &singles, expect).await;
         let first = match written {
             Ok(first) => first,
-            Err(reason) => return self.refuse((&group, countries.len()), keyed, reason),
+            Err(reason) => return self.refuse((&group, countries.len()), singles, reason),
         };
-        self.hand_on(keyed, receivers, Sequence(first.0 + folded));
+        if singles.hand_on(expected, Sequence(first.0 + folded), &self.shared) {
+            self.shared.hurry.notify_one();
+        }
         if !countries.is_empty() {
             self.end(group, countries, first);
         }
     }
 
-    /// The payloads: the fold first, if there is one, then the keyed visits.
-    fn frames(&self, countries: &[Country], keyed: &[Keyed]) -> Vec<(u8, Vec<u8>)> {
-        let now_ms = self.shared.log.clock().unix_ms();
-        let mut frames = Vec::with_capacity(keyed.len() + 1);
-        if !countries.is_empty() {
-            let mut fold = self.fold.borrow_mut();
-            for &country in countries {
-                fold.add(country, 1);
-            }
-            let mut bytes = Vec::new();
-            payload::put_visits(&mut bytes, SiteId::DEFAULT, clock::bucket_of(now_ms), fold.iter());
-            fold.clear();
-            frames.push((payload::VISITS, bytes));
-        }
-        for Keyed { country, id, .. } in keyed {
-            let mut bytes = Vec::new();
-            let visit = payload::Visit {
-                site: SiteId::DEFAULT,
-                time_ms: now_ms,
-                country: *country,
-                id,
-            };
-            payload::put_visit(&mut bytes, visit);
-            frames.push((payload::VISIT, bytes));
-        }
-        frames
-    }
-
     /// Hands frames to the log and waits until they are kept; the first one's sequence.
-    async fn submit(&self, frames: &[(u8, Vec<u8>)], expect: impl FnOnce(Sequence)) -> Result<Sequence, Reason> {
-        let drafts: Vec<_> = frames
-            .iter()
-            .map(|(kind, payload)| Draft { kind: *kind, payload })
-            .collect();
+    async fn submit(
+        &self,
+        countries: &[Country],
+        singles: &Singles,
+        expect: impl FnOnce(Sequence),
+    ) -> Result<Sequence, Reason> {
         let shared = &self.shared;
         shared.refuse_if_closed()?;
-        let submitted = shared
-            .log
-            .submit(&drafts, expect)
-            .map_err(|refusal| shared.reason(refusal))?;
+        let (submitted, frames) = {
+            let now_ms = shared.log.clock().unix_ms();
+            let folded = self.fold(countries, now_ms);
+            let visits = singles.visit_payloads(now_ms);
+            let draft = |kind| move |payload| Draft { kind, payload };
+            let drafts: Vec<Draft<'_>> = (folded.iter().map(Vec::as_slice).map(draft(payload::VISITS)))
+                .chain(visits.iter().map(Vec::as_slice).map(draft(payload::VISIT)))
+                .chain(singles.event_drafts())
+                .collect();
+            let submitted = shared.log.submit(&drafts, expect);
+            (submitted.map_err(|refusal| shared.reason(refusal))?, drafts.len())
+        };
         if let Some(kept) = submitted.kept {
             let result = kept.await.unwrap_or(Err(Refusal::DurabilityUnknown));
             if let Err(refusal) = result {
-                let last = Sequence(submitted.first.0 + drafts.len() as u64 - 1);
+                let last = Sequence(submitted.first.0 + frames as u64 - 1);
                 shared.answers.forget(submitted.first, last);
                 return Err(shared.reason(refusal));
             }
@@ -176,28 +160,26 @@ impl Gather {
         Ok(submitted.first)
     }
 
-    fn refuse(&self, (group, visits): (&Group, usize), keyed: Vec<Keyed>, reason: Reason) {
-        self.shared
-            .metrics
-            .visits
-            .count_refused(reason, (visits + keyed.len()) as u64);
-        group.end(Err(reason));
-        for Keyed { waiter, .. } in keyed {
-            // A client that hung up needs no answer.
-            let _ = waiter.send(Err(reason));
+    /// The payload of the folded visits, if there are any.
+    fn fold(&self, countries: &[Country], now_ms: u64) -> Option<Vec<u8>> {
+        if countries.is_empty() {
+            return None;
         }
+        let mut fold = self.fold.borrow_mut();
+        for &country in countries {
+            fold.add(country, 1);
+        }
+        let mut bytes = Vec::new();
+        payload::put_visits(&mut bytes, SiteId::DEFAULT, clock::bucket_of(now_ms), fold.iter());
+        fold.clear();
+        Some(bytes)
     }
 
-    fn hand_on(&self, keyed: Vec<Keyed>, receivers: Vec<oneshot::Receiver<Answer>>, first: Sequence) {
-        if keyed.is_empty() {
-            return;
-        }
-        let mut sequence = first;
-        for (Keyed { waiter, .. }, receiver) in keyed.into_iter().zip(receivers) {
-            let _ = waiter.send(Ok((sequence, receiver)));
-            sequence = sequence.next();
-        }
-        self.shared.hurry.notify_one();
+    fn refuse(&self, (group, visits): (&Group, usize), singles: Singles, reason: Reason) {
+        let shared = &self.shared;
+        shared.metrics.visits.count_refused(reason, visits as u64);
+        group.end(Err(reason));
+        singles.refuse(reason, shared);
     }
 
     /// Ends a group that is in the log; in `applied` mode when the counters have it, without holding up the next.

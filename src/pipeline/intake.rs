@@ -7,11 +7,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::gather::{Gather, Keyed};
+use super::answers::Word;
+use super::batch::EventBatch;
+use super::gather::Gather;
 use super::group::Place;
+use super::singles::{Keyed, Submission};
 use crate::clock;
 use crate::config::Durability;
-use crate::event::Country;
+use crate::event::{Country, Sequence};
 use crate::outcome::Reason;
 
 /// What a kept visit is answered with.
@@ -27,7 +30,16 @@ pub struct Receipt {
     pub current: bool,
 }
 
-/// Takes visits of one worker; belongs to the worker's thread.
+/// What became of the events of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventsReceipt {
+    /// A word on each event, in their order; `None`: all of them count.
+    pub words: Option<Vec<Word>>,
+    /// How far they are kept.
+    pub kept: Durability,
+}
+
+/// Takes visits and events of one worker; belongs to the worker's thread.
 #[derive(Clone)]
 pub struct Intake {
     shared: Arc<Shared>,
@@ -68,14 +80,40 @@ impl Intake {
             waiter,
         });
         let (sequence, answer) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
-        let patience = clock::ms(self.shared.config.apply.answer_ms_max);
-        let Ok(Ok(answer)) = timeout(patience, answer).await else {
-            // It is in the log, but nobody can say whether it counts.
-            self.shared.answers.forget(sequence, sequence);
-            return Err(Reason::DurabilityUnknown);
-        };
+        let answer = self.wait_for_apply(answer, sequence).await?;
         let kept = self.shared.settle(sequence).await;
         Ok(self.receipt(answer.country, answer.total, kept))
+    }
+
+    /// Keeps the events of a request, at least one, each unless one with its id was kept before.
+    ///
+    /// # Errors
+    /// The reason why they are not kept, or not known to be.
+    pub async fn events(&self, batch: EventBatch) -> Result<EventsReceipt, Reason> {
+        let (waiter, written) = oneshot::channel();
+        let events = batch.len() as u64;
+        if let Err(reason) = self.gather.join_events(Submission { batch, waiter }) {
+            self.shared.metrics.events.count_refused(reason, events);
+            return Err(reason);
+        }
+        let (last, words) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
+        let words = match words {
+            None => None,
+            Some(words) => Some(self.wait_for_apply(words, Sequence(last.0 - (events - 1))).await?),
+        };
+        let kept = self.shared.settle(last).await;
+        Ok(EventsReceipt { words, kept })
+    }
+
+    /// The word of apply on frames from `first` on, which are in the log.
+    async fn wait_for_apply<T>(&self, word: oneshot::Receiver<T>, first: Sequence) -> Result<T, Reason> {
+        let patience = clock::ms(self.shared.config.apply.answer_ms_max);
+        let Ok(Ok(word)) = timeout(patience, word).await else {
+            // It is in the log, but nobody can say whether it counts.
+            self.shared.answers.forget(first, first);
+            return Err(Reason::DurabilityUnknown);
+        };
+        Ok(word)
     }
 
     /// The receipt of a visit that raised its country's total to `total`.

@@ -6,7 +6,7 @@
 //!                               └── kept ◄── sync thread: write, fdatasync (disk) ◄───┘
 //!                                                       │ synced frames only
 //!  applier:                    Core ◄── Reader ◄────────┘
-//!                               ├─ Apply: duplicates, tally ─► Answers (visits with an Idempotency-Key)
+//!                               ├─ Apply: duplicates, tally ─► Answers (whatever has an id of the client's)
 //!                               ├─► Ledger: this directory's contribution (SQLite); embedded, the counters
 //!                               └─► Backlog ─ Link ─► Redis: guarded commits;  foreign totals ─► Totals
 //! ```
@@ -28,28 +28,34 @@
 mod answers;
 mod applier;
 mod backlog;
+mod batch;
 mod beside;
 mod core;
 #[cfg(test)]
 mod core_tests;
+mod frames;
 mod gather;
 mod group;
 mod intake;
 mod lane;
 mod lanes;
 mod link;
+mod names;
 pub mod parts;
 mod rebuild;
 mod retention;
 mod room;
 mod shared;
+mod singles;
 mod status;
 mod taking_up;
 mod totals;
 mod verify;
 
+pub use answers::Word;
+pub use batch::EventBatch;
 pub use group::Place;
-pub use intake::{Intake, Receipt};
+pub use intake::{EventsReceipt, Intake, Receipt};
 pub use lanes::Pipeline;
 pub use rebuild::{RebuildError, rebuild};
 pub use shared::Shared;

@@ -6,12 +6,13 @@
 
 use std::sync::Arc;
 
-pub use super::answers::Answer;
+pub use super::answers::{Answer, Word};
 pub use super::applier::{advance, persist};
 pub use super::backlog::{Backlog, Batch};
 pub use super::core::{Core, RefoldError};
-pub use super::gather::{Gather, Keyed};
+pub use super::gather::Gather;
 pub use super::link::{Interruption, Link};
+pub use super::singles::{Keyed, Submission};
 pub use super::taking_up::TakeUpError;
 
 use super::{PipelineError, Shared};
@@ -142,6 +143,11 @@ impl Parts {
 
 /// At start the ledger's totals are what this gateway has kept.
 fn take_over_totals(shared: &Shared, ledger: &Ledger) {
+    for (hash, fields) in ledger.contribution().iter() {
+        if hash.family == Family::Events {
+            shared.names.know(hash.site, fields.keys());
+        }
+    }
     let visits = CounterHash {
         site: SiteId::DEFAULT,
         family: Family::Visits,

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::answers::Answers;
+use super::names::Names;
 use super::status::Status;
 use super::totals::Totals;
 use crate::clock;
@@ -28,6 +29,8 @@ pub struct Shared {
     pub totals: Totals,
     /// The counters' side.
     pub status: Status,
+    /// The names of events that have a counter.
+    pub names: Names,
     pub(super) answers: Answers,
     /// The last sequence that the counters hold.
     pub(super) applied: watch::Sender<Sequence>,
@@ -49,6 +52,7 @@ impl Shared {
         let embedded = config.counters.redis_url.is_none();
         Self {
             totals: if embedded { Totals::alone() } else { Totals::shared() },
+            names: Names::new(config.events.names_max),
             config,
             metrics,
             log,

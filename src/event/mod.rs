@@ -1,7 +1,11 @@
-//! The nouns every room shares: country, site, sequence, counters and their deltas.
+//! The nouns every room shares: event, country, site, sequence, counters and their deltas.
+
+mod fact;
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use fact::{Event, EventId, Revenue, Visitor};
 
 /// Number of two-letter codes, `AA` to `ZZ`.
 pub const COUNTRIES: usize = 26 * 26;

@@ -1,0 +1,118 @@
+//! What a frame of the log means to apply, and the word that those get who wait for it.
+
+use super::Shared;
+use super::answers::{Answer, Word};
+use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step};
+use crate::event::{Country, Event, EventId, SiteId};
+use crate::journal::Frame;
+use crate::journal::payload::{Manner, Payload, Visit};
+
+/// Applies a frame again for which nobody waits.
+pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
+    match read(frame) {
+        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
+        Payload::Visit(visit) => apply.replay(keyed(visit)),
+        Payload::Event(event, manner) => {
+            apply.event(named(&event, manner));
+        }
+        Payload::Advance | Payload::Unknown => {}
+    }
+}
+
+/// Applies a frame for the first time, and answers whoever waits for it.
+pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
+    match read(frame) {
+        Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
+        Payload::Visit(visit) => {
+            let step = apply.visit(keyed(visit));
+            let answer = answer(step, visit, apply, shared);
+            shared.answers.give(frame.sequence, answer);
+        }
+        Payload::Event(event, manner) => {
+            let event = named(&event, manner);
+            let word = word(apply.event(event));
+            // An event without an id of the client's counts for sure, and has been noted when it was kept.
+            if event.id.is_some() {
+                note(word, shared);
+            }
+            shared.answers.tell(frame.sequence, word);
+        }
+        Payload::Advance | Payload::Unknown => {}
+    }
+}
+
+fn answer(step: Step, visit: Visit<'_>, apply: &mut Apply, shared: &Shared) -> Answer {
+    match step {
+        Step::Counted => {
+            let total = raise(shared, visit.site, visit.country);
+            apply.remember(keyed(visit), total);
+            shared.metrics.visits.kept.inc();
+            Answer {
+                country: visit.country,
+                total,
+            }
+        }
+        Step::Duplicate(first) => {
+            shared.metrics.visits.duplicates.inc();
+            let total = first.total.unwrap_or_else(|| shared.totals.total(first.country));
+            Answer {
+                country: first.country,
+                total,
+            }
+        }
+    }
+}
+
+/// Raises the totals that answers name; they are those of the default site.
+fn raise(shared: &Shared, site: SiteId, country: Country) -> u64 {
+    if !site.is_default() {
+        return 0;
+    }
+    shared.totals.raise(country, 1) + 1
+}
+
+const fn word(step: EventStep) -> Word {
+    match step {
+        EventStep::Counted => Word::Counted,
+        EventStep::Repeated => Word::Repeated,
+        EventStep::Duplicate => Word::Duplicate,
+    }
+}
+
+fn note(word: Word, shared: &Shared) {
+    match word {
+        Word::Counted => shared.metrics.events.kept.inc(),
+        Word::Repeated | Word::Duplicate => shared.metrics.events.duplicates.inc(),
+    };
+}
+
+fn read(frame: Frame<'_>) -> Payload<'_> {
+    Payload::read(frame.kind, frame.payload).unwrap_or_else(|| {
+        tracing::error!(sequence = %frame.sequence, kind = frame.kind, "a frame's payload is malformed: it counts nothing");
+        Payload::Unknown
+    })
+}
+
+/// A visit as apply needs it.
+pub const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
+    KeyedVisit {
+        site: visit.site,
+        time_ms: visit.time_ms,
+        country: visit.country,
+        id: visit.id,
+    }
+}
+
+/// An event as apply needs it.
+pub const fn named<'a>(event: &Event<'a>, manner: Manner) -> NamedEvent<'a> {
+    NamedEvent {
+        site: event.site,
+        time_ms: event.received_ms,
+        name: if manner.is_other { OTHER_FIELD } else { event.name },
+        id: match event.id {
+            EventId::Client(id) => Some(id),
+            EventId::Own(_) => None,
+        },
+        request: manner.request,
+    }
+}

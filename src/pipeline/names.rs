@@ -1,0 +1,66 @@
+//! The names of events that have a counter of their own.
+//!
+//! Whoever can send events can send ever new names, and every name is a counter for good. So a site has room for some,
+//! and events with later ones count as `__other__`. Which way an event counts is decided before it is journaled and
+//! stands in its frame, so that a replay comes to the same numbers.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::event::SiteId;
+
+type Known = HashMap<SiteId, HashSet<Box<str>>>;
+
+/// Names by site.
+#[derive(Debug)]
+pub struct Names {
+    names_max: usize,
+    known: Mutex<Known>,
+}
+
+impl Names {
+    pub(super) fn new(names_max: usize) -> Self {
+        Self {
+            names_max,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Takes over names that have counters already.
+    pub(super) fn know<'a>(&self, site: SiteId, names: impl Iterator<Item = &'a Box<str>>) {
+        self.lock().entry(site).or_default().extend(names.cloned());
+    }
+
+    /// Whether events of this name count among all others, since the site has no room for it.
+    pub fn is_other(&self, site: SiteId, name: &str) -> bool {
+        let mut known = self.lock();
+        let names = known.entry(site).or_default();
+        if names.contains(name) {
+            return false;
+        }
+        let is_full = names.len() >= self.names_max;
+        if !is_full {
+            names.insert(name.into());
+        }
+        is_full
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_site_takes_no_new_names_and_knows_the_old_ones() {
+        let names = Names::new(2);
+        names.know(SiteId::DEFAULT, [Box::from("view")].iter());
+        assert!(!names.is_other(SiteId::DEFAULT, "signup"));
+        assert!(names.is_other(SiteId::DEFAULT, "third"));
+        assert!(!names.is_other(SiteId::DEFAULT, "view") && !names.is_other(SiteId::DEFAULT, "signup"));
+        assert!(!names.is_other(SiteId([1; 16]), "third"));
+    }
+}
