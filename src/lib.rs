@@ -27,6 +27,7 @@ pub mod admit;
 pub mod apply;
 pub mod counters;
 pub mod directory;
+pub mod decode;
 pub mod enrich;
 pub mod journal;
 pub mod pipeline;

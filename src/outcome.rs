@@ -50,6 +50,40 @@ pub enum Reason {
     Fenced,
     /// Redis has not been seen since the start, so totals are not known.
     TotalsUnknown,
+    /// Events came without a key and for no known site, and such ones are not taken.
+    KeyMissing,
+    /// The key is not known, has expired, or may not send events.
+    KeyInvalid,
+    /// The body is of a type that is not read here.
+    MediaTypeUnsupported,
+    /// The body is compressed in a way that is not read here, or more than once.
+    EncodingUnsupported,
+    /// The compressed body is broken.
+    EncodingBroken,
+    /// The body becomes too large when it is decompressed.
+    DecompressedTooLarge,
+    /// There is no body.
+    BodyEmpty,
+    /// There are more events than a request may have.
+    TooManyEvents,
+    /// This is no JSON.
+    JsonInvalid,
+    /// The JSON nests too deep.
+    JsonTooDeep,
+    /// A text is no Unicode.
+    Utf8Invalid,
+    /// A number is none, or none that can be kept.
+    NumberOutOfRange,
+    /// A key comes twice in an object.
+    KeyDuplicate,
+    /// A field that must be there is not.
+    FieldMissing,
+    /// A field has a value that it cannot have.
+    FieldInvalid,
+    /// The event is larger than an event may be.
+    EventTooLarge,
+    /// No site has the domain that the event names.
+    SiteUnknown,
 }
 
 /// One row of the table.
@@ -70,7 +104,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 17] = [
+pub const REASONS: [ReasonRow; 34] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -170,6 +204,73 @@ pub const REASONS: [ReasonRow; 17] = [
         "Redis has not been reached since the start; totals are not known yet",
     )
     .after(1),
+    row(
+        Reason::KeyMissing,
+        "key_missing",
+        401,
+        "A write key is needed, or the domain of a known site",
+    ),
+    row(Reason::KeyInvalid, "key_invalid", 401, "No key that may send events"),
+    row(
+        Reason::MediaTypeUnsupported,
+        "media_type_unsupported",
+        415,
+        "Content-Type must be application/json, application/x-ndjson or text/plain",
+    ),
+    row(
+        Reason::EncodingUnsupported,
+        "encoding_unsupported",
+        415,
+        "Content-Encoding must be one of gzip, br, zstd and deflate",
+    ),
+    row(
+        Reason::EncodingBroken,
+        "encoding_broken",
+        400,
+        "The body cannot be decompressed",
+    ),
+    row(
+        Reason::DecompressedTooLarge,
+        "decompressed_too_large",
+        413,
+        "The body is too large when it is decompressed",
+    ),
+    row(Reason::BodyEmpty, "body_empty", 400, "The request has no body"),
+    row(
+        Reason::TooManyEvents,
+        "too_many_events",
+        413,
+        "The request has too many events; send them in several",
+    ),
+    row(Reason::JsonInvalid, "json_invalid", 400, "This is no JSON"),
+    row(Reason::JsonTooDeep, "json_too_deep", 400, "The JSON nests too deep"),
+    row(Reason::Utf8Invalid, "utf8_invalid", 400, "A text is no Unicode"),
+    row(
+        Reason::NumberOutOfRange,
+        "number_out_of_range",
+        400,
+        "A number is malformed or out of range",
+    ),
+    row(
+        Reason::KeyDuplicate,
+        "key_duplicate",
+        400,
+        "A key comes twice in an object",
+    ),
+    row(Reason::FieldMissing, "field_missing", 422, "A field is missing"),
+    row(
+        Reason::FieldInvalid,
+        "field_invalid",
+        422,
+        "A field has a value that it cannot have",
+    ),
+    row(Reason::EventTooLarge, "event_too_large", 413, "The event is too large"),
+    row(
+        Reason::SiteUnknown,
+        "site_unknown",
+        422,
+        "No site has this domain",
+    ),
 ];
 
 const fn row(reason: Reason, code: &'static str, status: u16, text: &'static str) -> ReasonRow {

@@ -1,8 +1,9 @@
 //! Facts that are added to an event and can never refuse it.
 //!
-//! Today the one fact is the country of the client's address ([`Countries`]): named by a trusted proxy where the
-//! operator says so, else found in a MaxMind database ([`GeoDatabase`]) that is loaded whole, verified, and swapped
-//! when its file changes ([`GeoWatch`]).
+//! The country of the client's address ([`Countries`]): named by a trusted proxy where the operator says so, else found
+//! in a MaxMind database ([`GeoDatabase`]) that is loaded whole, verified, and swapped when its file changes
+//! ([`GeoWatch`]). The hash of a visitor ([`visitor_hash`]) under a salt that changes daily ([`Salts`]), what is kept
+//! of an address ([`kept_address`]), and the time of an event ([`event_time`]).
 //!
 //! This room knows addresses and files of its own. It must not know HTTP, routes, the doors or the journal.
 //!
@@ -12,9 +13,15 @@
 
 mod countries;
 mod country_path;
+mod event_time;
 mod geo_database;
 mod geo_watch;
+mod person;
+mod salts;
 
 pub use countries::Countries;
+pub use event_time::event_time;
 pub use geo_database::{GeoDatabase, GeoError};
 pub use geo_watch::{GeoStatus, GeoWatch, Refreshed};
+pub use person::{Salt, kept_address, visitor_hash};
+pub use salts::Salts;

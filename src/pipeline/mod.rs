@@ -1,7 +1,8 @@
 //! The pipeline: where the stage rooms meet.
 //!
 //! ```text
-//!  worker:   Intake ─ join ─► Gather ─ fold, frames ─► Log ─ write (os) ───────────────┐
+//!  worker:   Reception: sites, time, place, visitor ─► Intake  (events)
+//!            Intake ─ join ─► Gather ─ fold, frames ─► Log ─ write (os) ───────────────┐
 //!                               ▲                       │                             │
 //!                               └── kept ◄── sync thread: write, fdatasync (disk) ◄───┘
 //!                                                       │ synced frames only
@@ -44,6 +45,7 @@ mod names;
 pub mod parts;
 mod rebuild;
 mod retention;
+mod reception;
 mod room;
 mod shared;
 mod singles;
@@ -57,6 +59,7 @@ pub use batch::EventBatch;
 pub use group::Place;
 pub use intake::{EventsReceipt, Intake, Receipt};
 pub use lanes::Pipeline;
+pub use reception::{Accepted, Origin, Received, Reception, Rejected, Request, Sender};
 pub use rebuild::{RebuildError, rebuild};
 pub use shared::Shared;
 pub use status::Status;

@@ -37,6 +37,7 @@ const FILES: &[&str] = &[
     "src/config/",
     "src/directory/sqlite.rs",
     "src/enrich/geo",
+    "src/enrich/salts",
     "src/journal/",
     "src/reference",
     "src/store/",

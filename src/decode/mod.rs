@@ -1,0 +1,204 @@
+//! Decode: from the bytes of a request to what its client says of each event.
+//!
+//! JSON is parsed in place onto a tape that is used again for the next request, and texts are borrowed from it; only
+//! `properties` and `items` are written anew, without whitespace, as the JSON they are kept as.
+//!
+//! Must not know: HTTP, sites, how events are kept.
+//!
+//! Bounded: the decompressed body and its ratio to what was sent, the window of zstd, the depth of the JSON, the events
+//! of a body, the keys, depth and bytes of `properties` and `items`, and every text.
+//!
+//! On failure: a body that cannot be read is refused whole; an event that cannot be kept is one [`Flaw`] and leaves the
+//! others alone. What is left over after one event is never taken for another.
+
+mod compact;
+mod compression;
+mod event;
+mod page;
+mod text;
+mod tree;
+
+use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
+
+pub use compression::{Encoding, ExpansionLimits, decompress};
+pub use event::{Sent, SentRevenue};
+pub use page::host_of;
+pub use text::cut;
+
+use self::compact::Compact;
+use self::tree::Value;
+use crate::config::EventsConfig;
+use crate::outcome::Reason;
+
+/// How deep a body may nest: `properties` and `items` have their own bound below it.
+const DEPTH_MAX: usize = 32;
+/// What of a `User-Agent` is kept.
+pub const USER_AGENT_BYTES_MAX: usize = 512;
+/// Larger buffers are given back after a body that needed them.
+const KEPT_NODES_MAX: usize = 64 << 10;
+
+/// How the events of a body are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One object, an array of them, or an object with an array of them called `events`.
+    Json,
+    /// An object a line.
+    Lines,
+}
+
+/// Why an event cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw<'a> {
+    /// The kind.
+    pub reason: Reason,
+    /// The field that is wrong; empty if it is none.
+    pub field: &'static str,
+    /// What would be right.
+    pub rule: &'static str,
+    /// The event's id, as far as it has one.
+    pub id: &'a str,
+}
+
+/// Takes the events of a body, one after the other.
+pub type Sink<'s> = dyn FnMut(Result<Sent<'_>, Flaw<'_>>) + 's;
+
+/// Reads bodies; a worker has one, whose buffers are used again.
+pub struct Decoder {
+    buffers: Buffers,
+    tape: Tape<'static>,
+    compact: Compact,
+    batch_max: usize,
+}
+
+impl Decoder {
+    /// A decoder with the limits of a configuration.
+    pub fn new(config: &EventsConfig) -> Self {
+        Self {
+            buffers: Buffers::with_max_depth(0, DEPTH_MAX),
+            tape: Tape(Vec::new()),
+            compact: Compact::new(config),
+            batch_max: config.batch_max,
+        }
+    }
+
+    /// Reads a body, whose bytes are used up.
+    ///
+    /// # Errors
+    /// When the body as a whole is malformed or has too many events; the sink may have seen some of its events then.
+    pub fn decode(&mut self, body: &mut Vec<u8>, form: Form, sink: &mut Sink<'_>) -> Result<(), Reason> {
+        let length = body.len();
+        body.resize(length + INPUT_PADDING, 0);
+        match form {
+            Form::Json => self.document(body, length, sink),
+            Form::Lines => self.lines(body, length, sink),
+        }
+    }
+
+    fn document(&mut self, bytes: &mut [u8], length: usize, sink: &mut Sink<'_>) -> Result<(), Reason> {
+        if bytes.get(..length).is_none_or(|text| text.trim_ascii().is_empty()) {
+            return Err(Reason::BodyEmpty);
+        }
+        let (batch_max, compact) = (self.batch_max, &mut self.compact);
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let parsed = simd_json::fill_tape_padded(bytes, length, &mut self.buffers, &mut tape);
+        let result = match parsed {
+            Ok(()) => tell_document(&tape.0, (compact, batch_max), sink),
+            Err(error) => Err(reason(error.error())),
+        };
+        self.keep(tape);
+        result
+    }
+
+    /// Each line is a document of its own, and the next line is its padding.
+    fn lines(&mut self, bytes: &mut [u8], length: usize, sink: &mut Sink<'_>) -> Result<(), Reason> {
+        let (mut start, mut events) = (0, 0);
+        while start < length {
+            let rest = bytes.get_mut(start..).unwrap_or_default();
+            let left = length - start;
+            let ends = rest.iter().take(left).position(|&byte| byte == b'\n');
+            let line = ends.unwrap_or(left);
+            start += line + 1;
+            if rest.get(..line).is_none_or(|text| text.trim_ascii().is_empty()) {
+                continue;
+            }
+            events += 1;
+            if events > self.batch_max {
+                return Err(Reason::TooManyEvents);
+            }
+            let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+            match simd_json::fill_tape_padded(rest, line, &mut self.buffers, &mut tape) {
+                Ok(()) => {
+                    let value = Value::root(&tape.0);
+                    tell(value, None, &mut self.compact, sink);
+                }
+                Err(error) => sink(Err(Flaw {
+                    reason: reason(error.error()),
+                    field: "",
+                    rule: reason(error.error()).row().text,
+                    id: "",
+                })),
+            }
+            self.keep(tape);
+        }
+        if events == 0 { Err(Reason::BodyEmpty) } else { Ok(()) }
+    }
+
+    fn keep(&mut self, tape: Tape<'_>) {
+        let tape = tape.reset();
+        if tape.0.capacity() <= KEPT_NODES_MAX {
+            self.tape = tape;
+        } else {
+            self.buffers = Buffers::with_max_depth(0, DEPTH_MAX);
+        }
+    }
+}
+
+/// Tells the events of a document.
+fn tell_document(
+    nodes: &[Node<'_>],
+    (compact, batch_max): (&mut Compact, usize),
+    sink: &mut Sink<'_>,
+) -> Result<(), Reason> {
+    let root = Value::root(nodes);
+    let envelope = root.get("events").filter(Value::is_array);
+    let events = if root.is_array() { Some(root) } else { envelope };
+    let Some(events) = events else {
+        tell(root, None, compact, sink);
+        return Ok(());
+    };
+    if events.len() > batch_max {
+        return Err(Reason::TooManyEvents);
+    }
+    let sent_at = envelope.and_then(|_| root.get("sent_at"));
+    for event in events.elements() {
+        tell(event, sent_at, compact, sink);
+    }
+    Ok(())
+}
+
+fn tell<'a>(value: Value<'_, 'a>, sent_at: Option<Value<'_, 'a>>, compact: &mut Compact, sink: &mut Sink<'_>) {
+    compact.clear();
+    match event::read(value, sent_at, compact) {
+        Ok(mut sent) => {
+            (sent.properties, sent.items) = compact.parts();
+            sink(Ok(sent));
+        }
+        Err(flaw) => sink(Err(flaw)),
+    }
+}
+
+/// What is wrong with JSON.
+const fn reason(error: &ErrorType) -> Reason {
+    match error {
+        ErrorType::DepthLimitExceeded => Reason::JsonTooDeep,
+        ErrorType::InvalidUtf8 | ErrorType::InvalidUnicodeEscape | ErrorType::InvalidUnicodeCodepoint => {
+            Reason::Utf8Invalid
+        }
+        ErrorType::InvalidNumber | ErrorType::InvalidExponent => Reason::NumberOutOfRange,
+        _ => Reason::JsonInvalid,
+    }
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

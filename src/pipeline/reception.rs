@@ -1,0 +1,306 @@
+//! From what a client says of its events to the frames that are kept.
+
+use std::borrow::Cow;
+use std::hash::Hasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+use uuid::Builder;
+
+use super::Shared;
+use super::batch::EventBatch;
+use crate::config::EventsConfig;
+use crate::decode::{Flaw, Sent};
+use crate::directory::Directory;
+use crate::enrich::{Countries, Salts, event_time, kept_address, visitor_hash};
+use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
+use crate::journal::payload::Manner;
+use crate::outcome::Reason;
+
+/// What all workers receive events with.
+pub struct Reception {
+    /// The pipeline.
+    pub shared: Arc<Shared>,
+    /// Countries of addresses.
+    pub countries: Arc<Countries>,
+    /// Sites and keys.
+    pub directory: Arc<Directory>,
+    /// Salts of visitor hashes.
+    pub salts: Salts,
+}
+
+/// For which site a request may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// For the site of its key.
+    Key(SiteId),
+    /// For the site that its page or the event names; if neither does, for this one.
+    Page(Option<SiteId>),
+}
+
+/// What a request says of whoever sends it.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// For which site.
+    pub origin: Origin,
+    /// Where from.
+    pub address: IpAddr,
+    /// Where that is.
+    pub country: Country,
+    /// The `User-Agent`, cut.
+    pub user_agent: &'a str,
+    /// The host of the page that sends; empty if nobody says.
+    pub host: &'a str,
+    /// The name that the client gave the request, with its body; none without an `Idempotency-Key`.
+    pub request: Option<Request<'a>>,
+}
+
+/// A request that has a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its `Idempotency-Key`.
+    pub key: &'a [u8],
+    /// Tells it from another request that has the same key.
+    pub fingerprint: u64,
+}
+
+/// The events of a request, received one after the other.
+pub struct Received<'r> {
+    reception: &'r Reception,
+    sender: Sender<'r>,
+    now_ms: u64,
+    random: [u8; 10],
+    /// What is to be kept.
+    pub batch: EventBatch,
+    /// Those that are to be kept, in the order of the batch.
+    pub accepted: Vec<Accepted>,
+    /// Those that cannot be kept.
+    pub rejected: Vec<Rejected>,
+}
+
+/// An event that is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its place in the request.
+    pub index: usize,
+    /// The client's id; empty if it has none.
+    pub id: Box<str>,
+}
+
+/// An event that cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its place in the request.
+    pub index: usize,
+    /// The client's id; empty if it has none.
+    pub id: Box<str>,
+    /// Why.
+    pub reason: Reason,
+    /// The field that is wrong; empty if it is none.
+    pub field: &'static str,
+    /// What would be right.
+    pub rule: &'static str,
+}
+
+impl<'a> Request<'a> {
+    /// A request by its key and body.
+    pub fn new(key: &'a [u8], body: &[u8]) -> Self {
+        let mut hasher = SipHasher13::new();
+        hasher.write_usize(key.len());
+        hasher.write(key);
+        hasher.write(body);
+        let hash = hasher.finish128();
+        Self {
+            key,
+            // 0 stands for a request without a name.
+            fingerprint: (hash.h1 ^ hash.h2).max(1),
+        }
+    }
+
+    /// The id of an event of this request that has none of its own.
+    fn id_of(&self, index: usize) -> String {
+        let mut hasher = SipHasher13::new();
+        hasher.write(self.key);
+        format!("{:032x}-{index}", hasher.finish128().as_u128())
+    }
+}
+
+impl Reception {
+    /// Begins to receive the events of a request.
+    pub fn receive<'r>(&'r self, sender: Sender<'r>) -> Received<'r> {
+        let mut random = [0; 10];
+        // Ids that nobody gave may then meet those of another batch of the same millisecond; nothing looks them up.
+        if let Err(error) = getrandom::fill(&mut random) {
+            tracing::warn!(%error, "the system gives no random bytes");
+        }
+        Received {
+            reception: self,
+            sender,
+            now_ms: self.shared.log.clock().unix_ms(),
+            random,
+            batch: EventBatch::default(),
+            accepted: Vec::new(),
+            rejected: Vec::new(),
+        }
+    }
+
+    /// The country of an address.
+    fn country_of(&self, address: IpAddr) -> Country {
+        let found = self.countries.country_of(address, false, None);
+        found.unwrap_or(Country::UNKNOWN)
+    }
+}
+
+impl Received<'_> {
+    /// Number of events so far.
+    pub const fn len(&self) -> usize {
+        self.accepted.len() + self.rejected.len()
+    }
+
+    /// Takes the next event, or what is wrong with it.
+    pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
+        let index = self.len();
+        let taken = event.and_then(|sent| self.keep(&sent, index).map(|()| sent.id));
+        match taken {
+            Ok(id) => self.accepted.push(Accepted { index, id: id.into() }),
+            Err(flaw) => self.rejected.push(Rejected {
+                index,
+                id: flaw.id.into(),
+                reason: flaw.reason,
+                field: flaw.field,
+                rule: flaw.rule,
+            }),
+        }
+    }
+
+    fn keep<'s>(&mut self, sent: &Sent<'s>, index: usize) -> Result<(), Flaw<'s>> {
+        let flaw = |reason, field, rule| Flaw {
+            reason,
+            field,
+            rule,
+            id: sent.id,
+        };
+        let site = self.site(sent).map_err(|(reason, rule)| flaw(reason, "domain", rule))?;
+        let revenue = self
+            .revenue(sent, site)
+            .map_err(|rule| flaw(Reason::FieldInvalid, "revenue", rule))?;
+        let derived;
+        let id = match (sent.id, &self.sender.request) {
+            ("", None) => EventId::Own(self.own_id(index)),
+            ("", Some(request)) => {
+                derived = request.id_of(index);
+                EventId::Client(derived.as_bytes())
+            }
+            (id, _) => EventId::Client(id.as_bytes()),
+        };
+        let host = self.host(sent);
+        let event = Event {
+            revenue,
+            host: &host,
+            ..self.with_person(sent, Event::new(site, sent.name, id, self.now_ms))
+        };
+        let manner = Manner {
+            request: self.sender.request.map_or(0, |request| request.fingerprint),
+            is_other: self.reception.shared.names.is_other(site, sent.name),
+        };
+        if self.batch.push(&event, manner, self.config().event_bytes_max) {
+            Ok(())
+        } else {
+            let rule = "must not be larger than events.event_bytes_max";
+            Err(flaw(Reason::EventTooLarge, "", rule))
+        }
+    }
+
+    /// The site that an event is for. With a key that is settled, whatever the event says.
+    fn site(&self, sent: &Sent<'_>) -> Result<SiteId, (Reason, &'static str)> {
+        match self.sender.origin {
+            Origin::Key(site) => Ok(site),
+            Origin::Page(_) if !sent.domain.is_empty() => self
+                .reception
+                .directory
+                .site_of_domain(sent.domain)
+                .ok_or((Reason::SiteUnknown, "must be a domain of a known site")),
+            Origin::Page(Some(site)) => Ok(site),
+            Origin::Page(None) => Err((Reason::KeyMissing, "must name a known site, if there is no key")),
+        }
+    }
+
+    /// The revenue, in the site's currency if the event names none.
+    fn revenue(&self, sent: &Sent<'_>, site: SiteId) -> Result<Option<Revenue>, &'static str> {
+        let Some(revenue) = sent.revenue else { return Ok(None) };
+        let usual = || self.reception.directory.site(site).map(|site| site.currency);
+        let currency = revenue.currency.or_else(usual);
+        let currency = currency.ok_or("must name its currency, since the site has none")?;
+        Ok(Some(Revenue {
+            minor: revenue.minor,
+            currency,
+        }))
+    }
+
+    fn own_id(&self, index: usize) -> [u8; 16] {
+        let mut random = self.random;
+        for (byte, part) in random.iter_mut().rev().zip(index.to_le_bytes()) {
+            *byte = byte.wrapping_add(part);
+        }
+        Builder::from_unix_timestamp_millis(self.now_ms, &random)
+            .into_uuid()
+            .into_bytes()
+    }
+
+    fn host<'h>(&'h self, sent: &Sent<'h>) -> Cow<'h, str> {
+        let named = [sent.host, sent.domain, self.sender.host];
+        let host = named.into_iter().find(|host| !host.is_empty()).unwrap_or_default();
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            host.to_ascii_lowercase().into()
+        } else {
+            host.into()
+        }
+    }
+
+    /// Adds when and where from and by whom. Only who has a key may say these of somebody else.
+    fn with_person<'e>(&'e self, sent: &Sent<'e>, event: Event<'e>) -> Event<'e> {
+        let (sender, config) = (&self.sender, self.config());
+        let said = matches!(sender.origin, Origin::Key(_));
+        let other = sent.address.filter(|_| said);
+        let address = other.unwrap_or(sender.address);
+        let country = match (sent.country.filter(|_| said), other) {
+            (Some(country), _) => country,
+            (None, Some(other)) => self.reception.country_of(other),
+            (None, None) => sender.country,
+        };
+        let user_agent = match sent.user_agent {
+            named if said && !named.is_empty() => named,
+            _ => sender.user_agent,
+        };
+        let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
+        let visitor = if sent.visitor.is_empty() {
+            let salt = self.reception.salts.of(time_ms, self.now_ms);
+            Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))
+        } else {
+            Visitor::Stable(sent.visitor)
+        };
+        Event {
+            time_ms,
+            country,
+            path: sent.path,
+            query: sent.query,
+            referrer: sent.referrer,
+            title: sent.title,
+            visitor,
+            user: sent.user,
+            session: sent.session,
+            screen: sent.screen,
+            language: sent.language,
+            user_agent,
+            address: kept_address(address, config.address),
+            properties: sent.properties,
+            items: sent.items,
+            ..event
+        }
+    }
+
+    fn config(&self) -> &EventsConfig {
+        &self.reception.shared.config.events
+    }
+}
