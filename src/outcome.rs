@@ -265,12 +265,7 @@ pub const REASONS: [ReasonRow; 34] = [
         "A field has a value that it cannot have",
     ),
     row(Reason::EventTooLarge, "event_too_large", 413, "The event is too large"),
-    row(
-        Reason::SiteUnknown,
-        "site_unknown",
-        422,
-        "No site has this domain",
-    ),
+    row(Reason::SiteUnknown, "site_unknown", 422, "No site has this domain"),
 ];
 
 const fn row(reason: Reason, code: &'static str, status: u16, text: &'static str) -> ReasonRow {

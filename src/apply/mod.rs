@@ -64,7 +64,7 @@ pub struct NamedEvent<'a> {
     pub name: &'a str,
     /// The client's id; an event without one is never a duplicate.
     pub id: Option<&'a [u8]>,
-    /// The request that it came with; 0 if that has no name.
+    /// The request that it came with, and its place in that; 0 if the request has no name.
     pub request: u64,
 }
 
@@ -354,7 +354,10 @@ mod tests {
         apply.witness_event(named(Some(b"b"), 0));
         assert_eq!(apply.event(named(Some(b"b"), 0)), EventStep::Duplicate);
         let deltas = apply.drain();
-        assert_eq!((deltas.get(&EVENTS, "signup"), deltas.get(&EVENTS, VISIT_FIELD)), (1, 1));
+        assert_eq!(
+            (deltas.get(&EVENTS, "signup"), deltas.get(&EVENTS, VISIT_FIELD)),
+            (1, 1)
+        );
     }
 
     #[test]

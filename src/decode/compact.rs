@@ -9,7 +9,10 @@ use crate::outcome::Reason;
 /// What is wrong with a value: the kind, and what would be right.
 pub type Fault = (Reason, &'static str);
 
-const TOO_LARGE: Fault = (Reason::EventTooLarge, "must not be larger than events.properties_bytes_max");
+const TOO_LARGE: Fault = (
+    Reason::EventTooLarge,
+    "must not be larger than events.properties_bytes_max",
+);
 const TOO_MANY_KEYS: Fault = (
     Reason::EventTooLarge,
     "must not have more keys than events.properties_keys_max",
@@ -152,7 +155,7 @@ impl Compact {
 }
 
 /// Whether a name comes twice. Sorted beyond a few, so that many cost no square.
-fn has_twins<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
+pub fn has_twins<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
     const FEW: usize = 12;
     if names.clone().nth(FEW).is_none() {
         let mut rest = names;

@@ -162,7 +162,11 @@ mod tests {
     #[test]
     fn every_encoding_gives_the_text_back() {
         for (encoding, compress) in ALL {
-            assert_eq!(decompress(encoding, compress(TEXT), LIMITS).unwrap(), TEXT, "{encoding:?}");
+            assert_eq!(
+                decompress(encoding, compress(TEXT), LIMITS).unwrap(),
+                TEXT,
+                "{encoding:?}"
+            );
         }
         assert_eq!(decompress(Encoding::Identity, TEXT.into(), LIMITS).unwrap(), TEXT);
     }
@@ -193,9 +197,17 @@ mod tests {
         for (encoding, compress) in ALL {
             let whole = compress(TEXT);
             let cut = whole[..whole.len() / 2].to_vec();
-            assert_eq!(decompress(encoding, cut, LIMITS), Err(Reason::EncodingBroken), "{encoding:?}");
+            assert_eq!(
+                decompress(encoding, cut, LIMITS),
+                Err(Reason::EncodingBroken),
+                "{encoding:?}"
+            );
             let nonsense = vec![0xff; 40];
-            assert_eq!(decompress(encoding, nonsense, LIMITS), Err(Reason::EncodingBroken), "{encoding:?}");
+            assert_eq!(
+                decompress(encoding, nonsense, LIMITS),
+                Err(Reason::EncodingBroken),
+                "{encoding:?}"
+            );
         }
     }
 

@@ -4,11 +4,17 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::event::Country;
 
 /// What the sink was told, with nothing borrowed.
 #[derive(Debug, Clone, PartialEq)]
 enum Told {
-    Event { name: String, id: String, properties: Json, sent: String },
+    Event {
+        name: String,
+        id: String,
+        properties: Json,
+        sent: String,
+    },
     Flaw(Reason, &'static str, String),
 }
 
@@ -71,7 +77,10 @@ fn one_object_an_array_an_envelope_and_lines_are_events() {
 
 #[test]
 fn a_bad_line_or_element_leaves_the_others_alone() {
-    let (result, told) = decode(b"{\"name\":\"a\"}\n{\"name\":\n\xff\n[1]\n{\"name\":\"b\"}", Form::Lines);
+    let (result, told) = decode(
+        b"{\"name\":\"a\"}\n{\"name\":\n\xff\n[1]\n{\"name\":\"b\"}",
+        Form::Lines,
+    );
     assert_eq!(result, Ok(()));
     assert_eq!(told.len(), 5);
     assert!(matches!(&told[0], Told::Event { name, .. } if name == "a"));
@@ -157,19 +166,47 @@ fn bad_fields_are_named() {
         (r#"{"name":"a","time":-1}"#, Reason::NumberOutOfRange, "time"),
         (r#"{"name":"a","time":"yesterday"}"#, Reason::FieldInvalid, "time"),
         (r#"{"name":"a","time":1.5}"#, Reason::FieldInvalid, "time"),
-        (r#"{"name":"a","url":"javascript:alert(1)"}"#, Reason::FieldInvalid, "url"),
+        (
+            r#"{"name":"a","url":"javascript:alert(1)"}"#,
+            Reason::FieldInvalid,
+            "url",
+        ),
         (r#"{"name":"a","title":"\u0000"}"#, Reason::FieldInvalid, "title"),
         (r#"{"name":"a","screen":[1,2]}"#, Reason::FieldInvalid, "screen"),
         (r#"{"name":"a","ip":"1.2.3"}"#, Reason::FieldInvalid, "ip"),
         (r#"{"name":"a","country":"GBR"}"#, Reason::FieldInvalid, "country"),
         (r#"{"name":"a","revenue":19.99}"#, Reason::FieldInvalid, "revenue"),
-        (r#"{"name":"a","revenue":{"minor":1.5}}"#, Reason::FieldInvalid, "revenue"),
-        (r#"{"name":"a","revenue":{"minor":9007199254740992}}"#, Reason::NumberOutOfRange, "revenue"),
-        (r#"{"name":"a","revenue":{"minor":1,"minor":2}}"#, Reason::FieldInvalid, "revenue"),
+        (
+            r#"{"name":"a","revenue":{"minor":1.5}}"#,
+            Reason::FieldInvalid,
+            "revenue",
+        ),
+        (
+            r#"{"name":"a","revenue":{"minor":9007199254740992}}"#,
+            Reason::NumberOutOfRange,
+            "revenue",
+        ),
+        (
+            r#"{"name":"a","revenue":{"minor":1,"minor":2}}"#,
+            Reason::FieldInvalid,
+            "revenue",
+        ),
         (r#"{"name":"a","properties":[]}"#, Reason::FieldInvalid, "properties"),
-        (r#"{"name":"a","properties":{"a":1,"a":2}}"#, Reason::KeyDuplicate, "properties"),
-        (r#"{"name":"a","properties":{"b":{"a":1,"a":2}}}"#, Reason::KeyDuplicate, "properties"),
-        (r#"{"name":"a","properties":{"a":"\u0000"}}"#, Reason::FieldInvalid, "properties"),
+        (
+            r#"{"name":"a","properties":{"a":1,"a":2}}"#,
+            Reason::KeyDuplicate,
+            "properties",
+        ),
+        (
+            r#"{"name":"a","properties":{"b":{"a":1,"a":2}}}"#,
+            Reason::KeyDuplicate,
+            "properties",
+        ),
+        (
+            r#"{"name":"a","properties":{"a":"\u0000"}}"#,
+            Reason::FieldInvalid,
+            "properties",
+        ),
         (r#"{"name":"a","items":{}}"#, Reason::FieldInvalid, "items"),
         (r#"{"name":"a","items":[[[[[[[1]]]]]]]}"#, Reason::JsonTooDeep, "items"),
         ("7", Reason::FieldInvalid, ""),
@@ -190,7 +227,10 @@ fn bodies_that_are_no_json_are_refused_whole() {
         (r#"{'name':"a"}"#, Reason::JsonInvalid),
         (r#"{"name":"\ud800"}"#, Reason::Utf8Invalid),
         (r#"{"name":"a","properties":{"x":1e999}}"#, Reason::NumberOutOfRange),
-        (r#"{"name":"a","properties":{"x":18446744073709551616}}"#, Reason::NumberOutOfRange),
+        (
+            r#"{"name":"a","properties":{"x":18446744073709551616}}"#,
+            Reason::NumberOutOfRange,
+        ),
     ] {
         assert_eq!(flaw(body), (reason, "the body"), "{body}");
     }
@@ -221,14 +261,17 @@ fn events_keys_and_bytes_are_bounded() {
     let mut decoder = Decoder::new(&config);
     let mut tell = |body: &str, form| decode_with(&mut decoder, body.as_bytes(), form);
     let event = r#"{"name":"a"}"#;
-    assert_eq!(tell(&format!("[{event},{event},{event}]"), Form::Json).0, Err(Reason::TooManyEvents));
+    assert_eq!(
+        tell(&format!("[{event},{event},{event}]"), Form::Json).0,
+        Err(Reason::TooManyEvents)
+    );
     let lines = format!("{event}\n{event}\n{event}");
     assert_eq!(tell(&lines, Form::Lines).0, Err(Reason::TooManyEvents));
     for (properties, good) in [
         (r#"{"a":1,"b":{"c":1}}"#, true),
         (r#"{"a":1,"b":{"c":1,"d":1}}"#, false),
-        (r#"{"a":"12345678901234"}"#, true),
-        (r#"{"a":"123456789012345"}"#, false),
+        (r#"{"a":"123456789012"}"#, true),
+        (r#"{"a":"1234567890123"}"#, false),
     ] {
         let (_, told) = tell(&format!(r#"{{"name":"a","properties":{properties}}}"#), Form::Json);
         let is_good = matches!(told[0], Told::Event { .. });
@@ -255,7 +298,9 @@ fn any_json() -> impl Strategy<Value = Json> {
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
         any::<u64>().prop_map(Json::from),
-        any::<f64>().prop_filter("JSON has no others", |number| number.is_finite()).prop_map(Json::from),
+        any::<f64>()
+            .prop_filter("JSON has no others", |number| number.is_finite())
+            .prop_map(Json::from),
         "[^\\x00]{0,12}".prop_map(Json::from),
     ];
     leaf.prop_recursive(3, 24, 6, |inner| {
@@ -279,7 +324,9 @@ proptest! {
         let (result, told) = decode(text.unwrap().as_bytes(), Form::Json);
         prop_assert_eq!(result, Ok(()));
         let Some(Told::Event { properties: read, .. }) = told.first() else { panic!("{told:?}") };
-        prop_assert_eq!(read, &properties);
+        // Serde reads some numbers a digit off, so what it reads is held against what it reads.
+        let expected: Json = serde_json::from_str(&properties.to_string()).unwrap();
+        prop_assert_eq!(read, &expected);
     }
 
     #[test]

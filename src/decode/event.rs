@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::Flaw;
-use super::compact::{Compact, Fault};
+use super::compact::{Compact, Fault, has_twins};
 use super::page::Page;
-use super::text::{currency, label, prose, screen};
+use super::text::{label, prose, screen};
 use super::tree::Value;
+use crate::currency;
 use crate::event::Country;
 use crate::outcome::Reason;
 
@@ -122,7 +123,7 @@ const ADDRESS: Fault = (Reason::FieldInvalid, "must be an IP address");
 const COUNTRY: Fault = (Reason::FieldInvalid, "must be a country's two letters");
 const REVENUE: Fault = (
     Reason::FieldInvalid,
-    "must be an object with a whole number of minor units, and a currency's three letters",
+    "must be an object with a whole number of minor units, and the code of a currency",
 );
 const REVENUE_RANGE: Fault = (Reason::NumberOutOfRange, "must be between -(2^53 - 1) and 2^53 - 1");
 const OBJECT: Fault = (Reason::FieldInvalid, "must be an object");
@@ -135,7 +136,10 @@ pub fn read<'a>(
     sent_at: Option<Value<'_, 'a>>,
     compact: &mut Compact,
 ) -> Result<Sent<'a>, Flaw<'a>> {
-    let id = value.get("id").and_then(|id| label(id.text()?, LABEL_BYTES_MAX)).unwrap_or_default();
+    let id = value
+        .get("id")
+        .and_then(|id| label(id.text()?, LABEL_BYTES_MAX))
+        .unwrap_or_default();
     let flaw = |field, (reason, rule)| Flaw {
         reason,
         field,
@@ -165,11 +169,19 @@ pub fn read<'a>(
         sent.sent_at_ms = Some(time(sent_at).map_err(|fault| flaw("sent_at", fault))?);
     }
     if let Some(properties) = properties {
-        let written = if properties.members().is_some() { compact.put_properties(properties) } else { Err(OBJECT) };
+        let written = if properties.members().is_some() {
+            compact.put_properties(properties)
+        } else {
+            Err(OBJECT)
+        };
         written.map_err(|fault| flaw("properties", fault))?;
     }
     if let Some(items) = items {
-        let written = if items.is_array() { compact.put_items(items) } else { Err(ARRAY) };
+        let written = if items.is_array() {
+            compact.put_items(items)
+        } else {
+            Err(ARRAY)
+        };
         written.map_err(|fault| flaw("items", fault))?;
     }
     Ok(sent)
@@ -239,8 +251,9 @@ fn time(value: Value<'_, '_>) -> Result<u64, Fault> {
 }
 
 fn revenue(value: Value<'_, '_>) -> Result<SentRevenue, Fault> {
-    let mut members = value.members().ok_or(REVENUE)?;
-    if members.any(|(key, _)| key != "minor" && key != "currency") || value.len() > 2 {
+    let members = value.members().ok_or(REVENUE)?;
+    let mut keys = members.map(|(key, _)| key);
+    if has_twins(keys.clone()) || keys.any(|key| key != "minor" && key != "currency") {
         return Err(REVENUE);
     }
     let minor = value.get("minor").and_then(|minor| minor.whole()).ok_or(REVENUE)?;
@@ -249,7 +262,7 @@ fn revenue(value: Value<'_, '_>) -> Result<SentRevenue, Fault> {
     }
     let named = value.get("currency").filter(|currency| !currency.is_null());
     let currency = match named {
-        Some(code) => Some(code.text().and_then(currency).ok_or(REVENUE)?),
+        Some(code) => Some(code.text().and_then(currency::parse).ok_or(REVENUE)?),
         None => None,
     };
     Ok(SentRevenue {

@@ -53,9 +53,19 @@ mod tests {
     #[test]
     fn urls_fall_into_host_path_and_query() {
         for (url, host, path, query) in [
-            ("https://Shop.example/a/b?x=1&y=2#top", "Shop.example", "/a/b", "x=1&y=2"),
+            (
+                "https://Shop.example/a/b?x=1&y=2#top",
+                "Shop.example",
+                "/a/b",
+                "x=1&y=2",
+            ),
             ("HTTP://u:p@shop.example:8080", "shop.example", "", ""),
-            ("https://shop.example?x=https://other.example/", "shop.example", "", "x=https://other.example/"),
+            (
+                "https://shop.example?x=https://other.example/",
+                "shop.example",
+                "",
+                "x=https://other.example/",
+            ),
             ("http://[2001:db8::1]:80/x", "[2001:db8::1]", "/x", ""),
             ("/cart?step=2", "", "/cart", "step=2"),
             ("https://bücher.example/ü", "bücher.example", "/ü", ""),

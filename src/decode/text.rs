@@ -16,13 +16,6 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }
 
-/// Three ASCII letters, in upper case.
-pub fn currency(text: &str) -> Option<[u8; 3]> {
-    let letters: [u8; 3] = text.as_bytes().try_into().ok()?;
-    let good = letters.iter().all(u8::is_ascii_alphabetic);
-    good.then(|| letters.map(|letter| letter.to_ascii_uppercase()))
-}
-
 /// Width and height: `1920x1080`.
 pub fn screen(text: &str) -> Option<(u16, u16)> {
     let (width, height) = text.split_once('x')?;
@@ -50,14 +43,6 @@ mod tests {
         assert_eq!(prose("aπώ", 4), Some("aπ"));
         assert_eq!(prose("line\nline", 100), Some("line\nline"));
         assert_eq!(prose("a\0b", 100), None);
-    }
-
-    #[test]
-    fn currencies_are_three_letters() {
-        assert_eq!(currency("eUr"), Some(*b"EUR"));
-        for bad in ["", "EU", "EURO", "E1R", "€"] {
-            assert_eq!(currency(bad), None, "{bad}");
-        }
     }
 
     #[test]

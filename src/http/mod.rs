@@ -10,9 +10,14 @@
 mod answer;
 mod answering;
 mod cors;
+mod events;
+mod events_voice;
 mod gate;
 mod health;
 mod idempotency;
+mod media;
+mod pixel;
+mod place;
 mod problem;
 mod report;
 mod request_body;
@@ -20,6 +25,7 @@ mod request_id;
 mod routes;
 mod visits;
 mod voice;
+mod write_key;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +41,8 @@ pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
 
 use self::answer::{JSON, TEXT, document};
 use self::cors::Origins;
+use self::events::Events;
+use self::events_voice::EventsVoice;
 use self::gate::Gate;
 use self::problem::problem;
 use self::report::Report;
@@ -46,7 +54,7 @@ use crate::admit::{Client, Limiter};
 use crate::enrich::Countries;
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
-use crate::pipeline::{Intake, Shared};
+use crate::pipeline::{Intake, Reception, Shared};
 
 /// What the workers' handlers are made from.
 #[derive(Clone)]
@@ -57,6 +65,10 @@ pub struct Service {
     pub limiter: Option<Arc<Limiter>>,
     /// Countries of addresses.
     pub countries: Arc<Countries>,
+    /// The limit of events without a key; `None`: off.
+    pub keyless: Option<Arc<Limiter>>,
+    /// What becomes of events.
+    pub reception: Arc<Reception>,
     /// Health answers.
     pub health: Health,
 }
@@ -71,8 +83,9 @@ struct Inner {
     routes: Routes,
     health: Health,
     metrics: Arc<Metrics>,
-    /// The public calls; `None` on the admin listener.
+    /// The public calls; none on the admin listener.
     visits: Option<Rc<Visits>>,
+    events: Option<Rc<Events>>,
 }
 
 impl Service {
@@ -81,15 +94,18 @@ impl Service {
         let config = &self.shared.config;
         let gate = Gate::new(self.limiter.clone(), config.limit.legacy_headers);
         let origins = Origins::new(&config.http.allowed_origins);
+        let intake = Intake::new(self.shared.clone());
+        let keyless = Gate::new(self.keyless.clone(), config.limit.legacy_headers);
+        let events = Events::new(self.reception.clone(), intake.clone(), EventsVoice { gate: keyless });
         let visits = Visits {
             voice: Voice::new(gate, origins, config.journal.durability),
-            intake: Intake::new(self.shared.clone()),
+            intake,
             report: Report::new(self.shared.clone()),
             body_limits: BodyLimits::new(config.http.body_bytes_max, &config.edge),
             countries: self.countries.clone(),
             shared: self.shared.clone(),
         };
-        self.with(Routes::new(&PUBLIC), Some(Rc::new(visits)))
+        self.with(Routes::new(&PUBLIC), Some((Rc::new(visits), Rc::new(events))))
     }
 
     /// The handler of the admin listener.
@@ -97,7 +113,8 @@ impl Service {
         self.with(Routes::new(&ADMIN), None)
     }
 
-    fn with(&self, routes: Routes, visits: Option<Rc<Visits>>) -> Handler {
+    fn with(&self, routes: Routes, calls: Option<(Rc<Visits>, Rc<Events>)>) -> Handler {
+        let (visits, events) = calls.unzip();
         let (health, metrics) = (self.health.clone(), self.shared.metrics.clone());
         Handler {
             inner: Rc::new(Inner {
@@ -105,6 +122,7 @@ impl Service {
                 health,
                 metrics,
                 visits,
+                events,
             }),
         }
     }
@@ -121,6 +139,9 @@ impl Handler {
             let mut response = inner.refuse(Reason::MethodNotAllowed, &request, client);
             response.headers_mut().insert(ALLOW, endpoint.allow_value());
             return response.into();
+        }
+        if let (Endpoint::Events | Endpoint::Pixel, Some(events)) = (endpoint, &inner.events) {
+            return events.answer(request, client, endpoint);
         }
         match (endpoint, &inner.visits) {
             (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() != Method::OPTIONS => {
@@ -143,7 +164,7 @@ impl Inner {
             Endpoint::Ready => self.health.ready(),
             Endpoint::Health => Health::check(),
             Endpoint::Metrics => document(StatusCode::OK, OPEN_METRICS, self.metrics.render()),
-            Endpoint::Live | Endpoint::Stats | Endpoint::Visits => Health::live(),
+            Endpoint::Live | Endpoint::Stats | Endpoint::Visits | Endpoint::Events | Endpoint::Pixel => Health::live(),
         };
         if let Some(visits) = &self.visits {
             visits.voice.origins.add(request.headers(), response.headers_mut());

@@ -12,6 +12,10 @@ pub enum Endpoint {
     Stats,
     /// Count a visit of a named country, or of the country of the client's address.
     Visits,
+    /// Events of any kind.
+    Events,
+    /// An event in a query, answered with a picture.
+    Pixel,
     /// The visits dialect's ping.
     Ping,
     /// The visits dialect's health check.
@@ -33,8 +37,10 @@ impl Endpoint {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Stats => "GET, HEAD, POST, OPTIONS",
-            Self::Visits => "POST, OPTIONS",
-            Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => READ,
+            Self::Visits | Self::Events => "POST, OPTIONS",
+            Self::Pixel | Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => {
+                READ
+            }
         }
     }
 
@@ -42,8 +48,8 @@ impl Endpoint {
     pub fn takes(self, method: &Method) -> bool {
         match *method {
             Method::OPTIONS => true,
-            Method::POST => matches!(self, Self::Stats | Self::Visits),
-            Method::GET | Method::HEAD => !matches!(self, Self::Visits),
+            Method::POST => matches!(self, Self::Stats | Self::Visits | Self::Events),
+            Method::GET | Method::HEAD => !matches!(self, Self::Visits | Self::Events),
             _ => false,
         }
     }
@@ -55,9 +61,11 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners.
-pub const PUBLIC: [(&str, Endpoint); 7] = [
+pub const PUBLIC: [(&str, Endpoint); 9] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
+    ("/api/v1/events", Endpoint::Events),
+    ("/api/v1/pixel.gif", Endpoint::Pixel),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request};
 
 use super::answer::Answer;
 use super::answering::Answering;
 use super::idempotency::idempotency_key;
+use super::place::country_of;
 use super::report::Report;
 use super::request_body::BodyLimits;
 use super::routes::Endpoint;
@@ -52,7 +52,9 @@ impl Visits {
             return Answering::Ready(Some(self.read(&call)));
         }
         let country = match visits::country(head.uri.query()) {
-            Err(Reason::CountryMissing) if endpoint == Endpoint::Visits => Ok(self.country_of(&call)),
+            Err(Reason::CountryMissing) if endpoint == Endpoint::Visits => {
+                Ok(country_of(&self.countries, &call.headers, client))
+            }
             named => named,
         };
         self.count(country, call, body)
@@ -114,14 +116,6 @@ impl Visits {
             Err(reason) => self.voice.refused(reason, call),
         }
     }
-
-    fn country_of(&self, call: &Call) -> Country {
-        let claim = self.countries.header().and_then(|name| sole(&call.headers, name));
-        let country = self
-            .countries
-            .country_of(call.client.address, call.client.via_proxy, claim);
-        country.unwrap_or(Country::UNKNOWN)
-    }
 }
 
 /// A visit that waits for the log.
@@ -139,15 +133,5 @@ impl Future for Visit {
         let kept = ready!(Pin::new(&mut self.place).poll(context));
         let receipt = kept.map(|(total, kept)| self.visits.intake.receipt(self.country, total, kept));
         Poll::Ready(self.visits.voice.counted(receipt, &self.call))
-    }
-}
-
-/// The value of a header that is there exactly once.
-fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let mut values = headers.get_all(name).into_iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Some(value.as_bytes()),
-        _ => None,
     }
 }

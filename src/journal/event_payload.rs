@@ -37,8 +37,8 @@ const ITEMS: u32 = 28;
 /// How an event came and is counted, which is no part of the fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// A hash of the request's `Idempotency-Key` and body; 0 without such a key. Twins of the same request get the
-    /// first one's answer, others learn that they are duplicates.
+    /// A hash of the request's `Idempotency-Key` and body and the event's place in it; 0 without such a key. An event
+    /// that comes again with its request gets its first answer, others learn that they are duplicates.
     pub request: u64,
     /// The site has too many names already: it counts among all others.
     pub is_other: bool,
@@ -139,7 +139,9 @@ pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
         }
     }
     event.time_ms = time_ms.unwrap_or(event.received_ms);
-    event.revenue = revenue.zip(currency).map(|(minor, currency)| Revenue { minor, currency });
+    event.revenue = revenue
+        .zip(currency)
+        .map(|(minor, currency)| Revenue { minor, currency });
     (!event.name.is_empty() && event.id != EventId::Client(b"")).then_some((event, manner))
 }
 
@@ -278,7 +280,12 @@ mod tests {
         for bad in [nameless, idless] {
             assert_eq!(read_event(&payload(&bad, Manner::default())), None);
         }
-        for (field, bytes) in [(SITE, &[1; 15][..]), (ADDRESS, &[1; 5]), (TITLE, b"\xff"), (CURRENCY, b"EU")] {
+        for (field, bytes) in [
+            (SITE, &[1; 15][..]),
+            (ADDRESS, &[1; 5]),
+            (TITLE, b"\xff"),
+            (CURRENCY, b"EU"),
+        ] {
             let mut payload = payload(&full(), Manner::default());
             put_bytes(&mut payload, field, bytes);
             assert_eq!(read_event(&payload), None, "{field}");

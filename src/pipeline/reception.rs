@@ -12,7 +12,7 @@ use super::Shared;
 use super::batch::EventBatch;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent};
-use crate::directory::Directory;
+use crate::directory::{Counting, Directory};
 use crate::enrich::{Countries, Salts, event_time, kept_address, visitor_hash};
 use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
 use crate::journal::payload::Manner;
@@ -67,16 +67,21 @@ pub struct Request<'a> {
 
 /// The events of a request, received one after the other.
 pub struct Received<'r> {
-    reception: &'r Reception,
-    sender: Sender<'r>,
-    now_ms: u64,
-    random: [u8; 10],
+    context: Context<'r>,
     /// What is to be kept.
     pub batch: EventBatch,
     /// Those that are to be kept, in the order of the batch.
     pub accepted: Vec<Accepted>,
     /// Those that cannot be kept.
     pub rejected: Vec<Rejected>,
+}
+
+/// What all events of a request have in common.
+struct Context<'r> {
+    reception: &'r Reception,
+    sender: Sender<'r>,
+    now_ms: u64,
+    random: [u8; 10],
 }
 
 /// An event that is to be kept.
@@ -113,9 +118,13 @@ impl<'a> Request<'a> {
         let hash = hasher.finish128();
         Self {
             key,
-            // 0 stands for a request without a name.
-            fingerprint: (hash.h1 ^ hash.h2).max(1),
+            fingerprint: hash.h1 ^ hash.h2,
         }
+    }
+
+    /// What tells an event that is sent again from one that only has the same id. 0 stands for a request without a name.
+    fn mark_of(&self, index: usize) -> u64 {
+        self.fingerprint.wrapping_add(index as u64).max(1)
     }
 
     /// The id of an event of this request that has none of its own.
@@ -134,11 +143,14 @@ impl Reception {
         if let Err(error) = getrandom::fill(&mut random) {
             tracing::warn!(%error, "the system gives no random bytes");
         }
-        Received {
+        let context = Context {
             reception: self,
             sender,
             now_ms: self.shared.log.clock().unix_ms(),
             random,
+        };
+        Received {
+            context,
             batch: EventBatch::default(),
             accepted: Vec::new(),
             rejected: Vec::new(),
@@ -161,7 +173,10 @@ impl Received<'_> {
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
         let index = self.len();
-        let taken = event.and_then(|sent| self.keep(&sent, index).map(|()| sent.id));
+        let taken = event.and_then(|sent| {
+            let kept = self.context.keep(&sent, index, &mut self.batch);
+            kept.map(|()| sent.id)
+        });
         match taken {
             Ok(id) => self.accepted.push(Accepted { index, id: id.into() }),
             Err(flaw) => self.rejected.push(Rejected {
@@ -173,8 +188,11 @@ impl Received<'_> {
             }),
         }
     }
+}
 
-    fn keep<'s>(&mut self, sent: &Sent<'s>, index: usize) -> Result<(), Flaw<'s>> {
+impl Context<'_> {
+    /// Adds an event to those that are to be kept.
+    fn keep<'s>(&self, sent: &Sent<'s>, index: usize, batch: &mut EventBatch) -> Result<(), Flaw<'s>> {
         let flaw = |reason, field, rule| Flaw {
             reason,
             field,
@@ -201,10 +219,10 @@ impl Received<'_> {
             ..self.with_person(sent, Event::new(site, sent.name, id, self.now_ms))
         };
         let manner = Manner {
-            request: self.sender.request.map_or(0, |request| request.fingerprint),
+            request: self.sender.request.map_or(0, |request| request.mark_of(index)),
             is_other: self.reception.shared.names.is_other(site, sent.name),
         };
-        if self.batch.push(&event, manner, self.config().event_bytes_max) {
+        if batch.push(&event, manner, self.config().event_bytes_max) {
             Ok(())
         } else {
             let rule = "must not be larger than events.event_bytes_max";
@@ -274,11 +292,13 @@ impl Received<'_> {
             _ => sender.user_agent,
         };
         let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
-        let visitor = if sent.visitor.is_empty() {
-            let salt = self.reception.salts.of(time_ms, self.now_ms);
-            Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))
-        } else {
-            Visitor::Stable(sent.visitor)
+        let visitor = match self.counting(event.site) {
+            Counting::Daily => {
+                let salt = self.reception.salts.of(time_ms, self.now_ms);
+                Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))
+            }
+            Counting::Stable if sent.visitor.is_empty() => Visitor::None,
+            Counting::Stable => Visitor::Stable(sent.visitor),
         };
         Event {
             time_ms,
@@ -298,6 +318,12 @@ impl Received<'_> {
             items: sent.items,
             ..event
         }
+    }
+
+    /// How a site tells its visitors apart. A site counts in one way, so that its numbers never mix two.
+    fn counting(&self, site: SiteId) -> Counting {
+        let site = self.reception.directory.site(site);
+        site.map_or(Counting::Daily, |site| site.counting)
     }
 
     fn config(&self) -> &EventsConfig {

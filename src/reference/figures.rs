@@ -9,7 +9,8 @@ const INTRODUCTION: &str = "# Metrics
 
 `GET /metrics` on the admin listener (`127.0.0.1:9090` by default) gives these in the OpenMetrics text format.
 Counters only grow and end with `_total`; a histogram has `_bucket`, `_sum` and `_count`; a gauge goes up and down.
-`footfall_visits_received_total` equals `kept` + `duplicates` + the sum of all `refused`: every visit ends in exactly one outcome.
+`footfall_visits_received_total` equals `kept` + `duplicates` + the sum of all `refused`: every visit ends in exactly one outcome,
+and so does every event.
 The values of the label `reason` are the codes of [errors.md](errors.md).
 
 ";

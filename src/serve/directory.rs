@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::thread;
 
 use footfall::config::Config;
-use footfall::directory::{Copying, Keeper};
+use footfall::directory::{Copying, Directory, Keeper};
 use footfall::metrics::Metrics;
 use tokio::sync::oneshot;
 
-/// Starts the thread, which ends with the process; what comes back hears when it has looked once.
+/// Starts the thread, which ends with the process; gives what it keeps fresh, and hears when it has
+/// looked once.
 ///
 /// A thread of its own, since SQLite waits for whoever else writes, and nothing else should.
 ///
 /// # Errors
 /// The setting of Redis, or no thread can be had.
-pub fn keep(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<oneshot::Receiver<()>> {
+pub fn keep(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(Arc<Directory>, oneshot::Receiver<()>)> {
     let mut keeper = Keeper::new(config, metrics.clone(), Copying::Always)?;
+    let directory = keeper.directory();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (looked, hears) = oneshot::channel();
     let keep = async move {
@@ -27,5 +29,5 @@ pub fn keep(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<oneshot::
     thread::Builder::new()
         .name("directory".into())
         .spawn(move || runtime.block_on(keep))?;
-    Ok(hears)
+    Ok((directory, hears))
 }

@@ -7,6 +7,7 @@ use std::thread;
 use footfall::admit::Limiter;
 use footfall::clock;
 use footfall::config::Config;
+use footfall::directory::Directory;
 use footfall::edge::channel::Channel;
 use footfall::edge::{Drain, Stage};
 use footfall::enrich::Countries;
@@ -33,6 +34,8 @@ pub enum End {
 pub struct House {
     pub config: Config,
     pub limiter: Option<Arc<Limiter>>,
+    pub keyless: Option<Arc<Limiter>>,
+    pub directory: Arc<Directory>,
     pub countries: Arc<Countries>,
     pub pipeline: Arc<Pipeline>,
     pub copies: Arc<Copies>,
@@ -70,7 +73,9 @@ impl House {
                 taken = ended(&mut taking_over) => if let Err(error) = taken {
                     return End::Stranded(error);
                 },
-                _ = sweep.tick() => self.limiter.iter().for_each(|limiter| limiter.sweep()),
+                _ = sweep.tick() => {
+                    self.limiter.iter().chain(&self.keyless).for_each(|limiter| limiter.sweep());
+                }
                 _ = space.tick() => self.pipeline.look_for_space(),
                 _ = look.tick() => {
                     self.countries.geo().refresh();

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use footfall::admit::Limiter;
-use footfall::config::{Config, EdgeConfig, Loaded};
+use footfall::clock;
+use footfall::config::{Config, EdgeConfig, LimitConfig, Loaded};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
-use footfall::enrich::Countries;
+use footfall::enrich::{Countries, Salts};
 use footfall::http::{Health, Service};
-use footfall::metrics::Metrics;
-use footfall::pipeline::Pipeline;
+use footfall::metrics::{LimitMetrics, Metrics};
+use footfall::pipeline::{Pipeline, Reception};
 use tokio::sync::oneshot;
 
 use self::house::{End, House, Signals};
@@ -46,6 +47,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     };
     let metrics = Arc::new(Metrics::default());
     let limiter = Limiter::new(&config.limit, &metrics.limit)?.map(Arc::new);
+    let keyless = keyless_limiter(&config.limit, &metrics.limit)?;
     let countries = Arc::new(Countries::open(&config.geo));
     let mut doors = Doors::open(&config, sockets)?;
     let copies = Arc::new(Copies::of(&doors.public, &doors.admin)?);
@@ -59,7 +61,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
-    let looked = directory::keep(&config, &metrics)?;
+    let (directory, looked) = directory::keep(&config, &metrics)?;
     if arrivals.is_none() {
         // A process that takes over must not wait: it has the file of sites and keys, and what it was told.
         runtime.block_on(meet(&pipeline, looked));
@@ -67,6 +69,8 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let house = House {
         config,
         limiter,
+        keyless,
+        directory,
         countries,
         pipeline,
         copies,
@@ -81,6 +85,19 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     // A thread that waits for another process must not hold this one up.
     runtime.shutdown_background();
     code
+}
+
+/// The limit of events that come without a key: the same window and the same figures, an allowance of its own.
+fn keyless_limiter(config: &LimitConfig, metrics: &LimitMetrics) -> anyhow::Result<Option<Arc<Limiter>>> {
+    let config = LimitConfig {
+        max: config.keyless_max,
+        ..config.clone()
+    };
+    let metrics = LimitMetrics {
+        refused: metrics.refused.clone(),
+        ..LimitMetrics::default()
+    };
+    Ok(Limiter::new(&config, &metrics)?.map(Arc::new))
 }
 
 /// Asks for what others have counted and changed, as far as it can be had at the start.
@@ -124,9 +141,17 @@ impl Doors {
         let accepting = drain.clone();
         let shared = house.pipeline.shared().clone();
         let countries = house.countries.clone();
+        let reception = Reception {
+            shared: shared.clone(),
+            countries: countries.clone(),
+            directory: house.directory.clone(),
+            salts: Salts::open(&house.config.journal.data_dir, clock::unix_ms()),
+        };
         let service = Service {
             shared: shared.clone(),
             limiter: house.limiter.clone(),
+            keyless: house.keyless.clone(),
+            reception: Arc::new(reception),
             countries: countries.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
         };

@@ -1,0 +1,188 @@
+//! `POST /api/v1/events`: the native way to send events; the pixel sends the same way.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, USER_AGENT};
+use hyper::http::request::Parts;
+use hyper::{Method, Request as HttpRequest};
+
+use super::answering::Answering;
+use super::events_voice::{EventsVoice, Verdict};
+use super::gate::Passage;
+use super::idempotency::idempotency_key;
+use super::media;
+use super::pixel;
+use super::place::country_of;
+use super::request_body::BodyLimits;
+use super::routes::Endpoint;
+use super::voice::Call;
+use super::write_key::{page_host, shown_key};
+use crate::admit::Client;
+use crate::config::EventsConfig;
+use crate::decode::{Decoder, ExpansionLimits, Form, USER_AGENT_BYTES_MAX, cut, decompress};
+use crate::directory::Rights;
+use crate::event::SiteId;
+use crate::outcome::Reason;
+use crate::pipeline::{EventBatch, EventsReceipt, Intake, Origin, Received, Reception, Request, Sender};
+
+/// Takes the events of one worker.
+pub struct Events {
+    /// From what is said to what is kept.
+    reception: Arc<Reception>,
+    /// The way into the log.
+    intake: Intake,
+    /// How answers are dressed, and the limit of those who have no key.
+    voice: EventsVoice,
+    decoder: RefCell<Decoder>,
+    body_limits: BodyLimits,
+    expansion: ExpansionLimits,
+}
+
+impl Events {
+    /// Takes events with a worker's intake.
+    pub fn new(reception: Arc<Reception>, intake: Intake, voice: EventsVoice) -> Self {
+        let config = &reception.shared.config;
+        Self {
+            decoder: RefCell::new(Decoder::new(&config.events)),
+            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
+            expansion: ExpansionLimits::new(&config.events),
+            reception,
+            intake,
+            voice,
+        }
+    }
+
+    /// Answers a call whose endpoint takes its method.
+    pub fn answer(self: &Rc<Self>, request: HttpRequest<Incoming>, client: Client, endpoint: Endpoint) -> Answering {
+        let (head, body) = request.into_parts();
+        if head.method == Method::OPTIONS {
+            return self.voice.preflight(endpoint).into();
+        }
+        let is_pixel = endpoint == Endpoint::Pixel;
+        if is_pixel && head.method == Method::HEAD {
+            return self.voice.empty_pixel().into();
+        }
+        let (origin, passage) = self.admit(&head, client);
+        let call = Call {
+            headers: head.headers,
+            client,
+            passage,
+        };
+        let events = self.clone();
+        let query = is_pixel.then(|| head.uri.query().unwrap_or_default().to_owned());
+        Answering::Slow(Box::pin(async move {
+            match query {
+                Some(query) => {
+                    let taken = events.take_pixel(origin, &query, &call).await;
+                    events.voice.pixel(&taken, &call)
+                }
+                None => events.voice.answer(events.take(origin, body, &call).await, &call),
+            }
+        }))
+    }
+
+    /// Door 1: for which site this is, before any byte of the body is read. Who shows a key is known by it; all others
+    /// are limited by their address.
+    fn admit(&self, head: &Parts, client: Client) -> (Result<Origin, Reason>, Passage) {
+        let directory = &self.reception.directory;
+        if let Some(key) = shown_key(&head.headers, head.uri.query()) {
+            let now_ms = self.reception.shared.log.clock().unix_ms();
+            let good = directory.key(&key, now_ms).filter(|key| key.rights == Rights::Write);
+            return (good.map(|key| Origin::Key(key.site)).ok_or(Reason::KeyInvalid), None);
+        }
+        let passage = self.voice.gate.pass(client);
+        if passage.is_some_and(|verdict| !verdict.is_admitted()) {
+            return (Err(Reason::RateLimited), passage);
+        }
+        let named = page_host(&head.headers).and_then(|host| directory.site_of_domain(host));
+        let site = named.or(self.config().open.then_some(SiteId::DEFAULT));
+        (Ok(Origin::Page(site)), passage)
+    }
+
+    /// Takes the events of a body.
+    async fn take(&self, origin: Result<Origin, Reason>, body: Incoming, call: &Call) -> Result<Verdict, Reason> {
+        let read = async {
+            let origin = origin?;
+            let (form, encoding) = (media::form(&call.headers)?, media::encoding(&call.headers)?);
+            let key = idempotency_key(&call.headers)?;
+            let sent = self.body_limits.collect(body).await?;
+            Ok((origin, form, key, decompress(encoding, sent, self.expansion)?))
+        };
+        let (origin, form, key, mut body) = read.await.map_err(|reason| self.refuse(reason))?;
+        let sender = Sender {
+            request: key.as_deref().map(|key| Request::new(key, &body)),
+            ..self.sender(origin, call)
+        };
+        self.keep(sender, form, &mut body).await
+    }
+
+    /// Takes the event of a pixel, which is read like one that was posted.
+    async fn take_pixel(&self, origin: Result<Origin, Reason>, query: &str, call: &Call) -> Result<Verdict, Reason> {
+        let origin = origin.map_err(|reason| self.refuse(reason))?;
+        let mut body = pixel::event(query, &call.headers);
+        self.keep(self.sender(origin, call), Form::Json, &mut body).await
+    }
+
+    async fn keep(&self, sender: Sender<'_>, form: Form, body: &mut Vec<u8>) -> Result<Verdict, Reason> {
+        let mut received = self.reception.receive(sender);
+        let decoded = self
+            .decoder
+            .borrow_mut()
+            .decode(body, form, &mut |event| received.take(event));
+        decoded.map_err(|reason| self.refuse(reason))?;
+        self.note(&received);
+        let batch = std::mem::take(&mut received.batch);
+        let kept = self.submit(batch).await?;
+        Ok(Verdict::new(received.accepted, received.rejected, kept))
+    }
+
+    async fn submit(&self, batch: EventBatch) -> Result<Option<EventsReceipt>, Reason> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        self.intake.events(batch).await.map(Some)
+    }
+
+    /// What a request says of whoever sends it.
+    fn sender<'c>(&self, origin: Origin, call: &'c Call) -> Sender<'c> {
+        Sender {
+            origin,
+            address: call.client.address,
+            country: country_of(&self.reception.countries, &call.headers, call.client),
+            user_agent: user_agent(&call.headers),
+            host: page_host(&call.headers).unwrap_or_default(),
+            request: None,
+        }
+    }
+
+    /// Counts a request whose events nobody has read as one.
+    fn refuse(&self, reason: Reason) -> Reason {
+        let figures = &self.reception.shared.metrics.events;
+        figures.received.inc();
+        figures.count_refused(reason, 1);
+        reason
+    }
+
+    /// Counts what has been read; what becomes of those that can be kept is noted by the pipeline.
+    fn note(&self, received: &Received<'_>) {
+        let figures = &self.reception.shared.metrics.events;
+        figures.received.inc_by(received.len() as u64);
+        for rejected in &received.rejected {
+            figures.count_refused(rejected.reason, 1);
+        }
+    }
+
+    fn config(&self) -> &EventsConfig {
+        &self.reception.shared.config.events
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> &str {
+    let sent = headers
+        .get(USER_AGENT)
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    cut(sent.unwrap_or_default(), USER_AGENT_BYTES_MAX)
+}

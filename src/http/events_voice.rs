@@ -1,0 +1,203 @@
+//! How answers to events sound.
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue,
+    WWW_AUTHENTICATE,
+};
+use serde::Serialize;
+
+use super::answer::{Answer, JSON, X_DURABILITY, add_retry, answer, empty, status};
+use super::gate::Gate;
+use super::problem::problem;
+use super::request_id::RequestId;
+use super::routes::Endpoint;
+use super::voice::Call;
+use crate::config::Durability;
+use crate::outcome::Reason;
+use crate::pipeline::{Accepted, EventsReceipt, Rejected, Word};
+
+const GIF: HeaderValue = HeaderValue::from_static("image/gif");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// A transparent picture of one pixel.
+const PIXEL: &[u8; 43] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+const DUPLICATE: &str = "duplicate";
+
+/// Dresses answers to events. Any page may send events, without credentials, and read what became of them.
+pub struct EventsVoice {
+    /// The limit of those who have no key.
+    pub gate: Gate,
+}
+
+/// What became of the events of a request.
+pub struct Verdict {
+    report: Report,
+    status: StatusCode,
+    kept: Option<Durability>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    accepted: usize,
+    duplicates: usize,
+    rejected: usize,
+    errors: Vec<Flawed>,
+}
+
+/// An event that was not accepted, and why.
+#[derive(Serialize)]
+struct Flawed {
+    index: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    id: Box<str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    field: &'static str,
+    code: &'static str,
+    message: &'static str,
+}
+
+impl Verdict {
+    /// Puts together what reception and apply have said.
+    pub fn new(accepted: Vec<Accepted>, rejected: Vec<Rejected>, receipt: Option<EventsReceipt>) -> Self {
+        let first = rejected.first().map(|first| status(first.reason));
+        let mut report = Report {
+            accepted: accepted.len(),
+            duplicates: 0,
+            rejected: rejected.len(),
+            errors: rejected.into_iter().map(Flawed::rejected).collect(),
+        };
+        let (words, kept) = match receipt {
+            Some(EventsReceipt { words, kept }) => (words.unwrap_or_default(), Some(kept)),
+            None => (Vec::new(), None),
+        };
+        for (event, _) in accepted
+            .into_iter()
+            .zip(words)
+            .filter(|(_, word)| *word == Word::Duplicate)
+        {
+            report.accepted -= 1;
+            report.duplicates += 1;
+            report.errors.push(Flawed::duplicate(event));
+        }
+        report.errors.sort_by_key(|flawed| flawed.index);
+        // Where nothing was, or had been, kept, the status must not look as if something were.
+        let status = first.filter(|_| kept.is_none()).unwrap_or(StatusCode::ACCEPTED);
+        Self { report, status, kept }
+    }
+}
+
+impl Flawed {
+    fn rejected(event: Rejected) -> Self {
+        let row = event.reason.row();
+        Self {
+            index: event.index,
+            id: event.id,
+            field: event.field,
+            code: row.code,
+            message: if event.rule.is_empty() { row.text } else { event.rule },
+        }
+    }
+
+    fn duplicate(event: Accepted) -> Self {
+        Self {
+            index: event.index,
+            id: event.id,
+            field: "id",
+            code: DUPLICATE,
+            message: "an event with this id was kept before",
+        }
+    }
+}
+
+impl EventsVoice {
+    /// The answer to a body.
+    pub fn answer(&self, taken: Result<Verdict, Reason>, call: &Call) -> Answer {
+        let mut response = match taken {
+            Ok(verdict) => {
+                // Numbers and texts always serialise.
+                let body = serde_json::to_vec(&verdict.report).unwrap_or_default();
+                let mut response = answer(verdict.status, JSON, body);
+                if let Some(kept) = verdict.kept {
+                    let headers = response.headers_mut();
+                    headers.insert(X_DURABILITY, HeaderValue::from_static(kept.name()));
+                }
+                response
+            }
+            Err(reason) => refused(reason, call),
+        };
+        self.dress(call, response.headers_mut());
+        response
+    }
+
+    /// The answer to a pixel: always the picture, since a page shows what comes; the status tells.
+    pub fn pixel(&self, taken: &Result<Verdict, Reason>, call: &Call) -> Answer {
+        let status = match taken {
+            Ok(verdict) if verdict.status.is_success() => StatusCode::OK,
+            Ok(verdict) => verdict.status,
+            Err(reason) => status(*reason),
+        };
+        let mut response = picture(status);
+        if let Err(reason) = taken {
+            add_retry(&mut response, *reason);
+        }
+        self.dress(call, response.headers_mut());
+        response
+    }
+
+    /// The picture, for those who only look.
+    pub fn empty_pixel(&self) -> Answer {
+        picture(StatusCode::OK)
+    }
+
+    /// The answer to a preflight.
+    pub fn preflight(&self, endpoint: Endpoint) -> Answer {
+        const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+        const HEADERS: HeaderValue = HeaderValue::from_static(
+            "Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id",
+        );
+        let mut response = empty(StatusCode::NO_CONTENT);
+        let headers = response.headers_mut();
+        headers.insert(ALLOW, endpoint.allow_value());
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        allow_any(headers);
+        response
+    }
+
+    fn dress(&self, call: &Call, headers: &mut HeaderMap) {
+        const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Durability, X-Request-Id");
+        allow_any(headers);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        if call.passage.is_some() {
+            self.gate.add_policy(headers);
+        }
+        self.gate.tell(call.passage, headers);
+    }
+}
+
+/// Lets any page read an answer.
+pub fn allow_any(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+}
+
+fn refused(reason: Reason, call: &Call) -> Answer {
+    let id = RequestId::of(&call.headers, call.client.via_proxy);
+    tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
+    let mut response = problem(reason, &id);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let headers = response.headers_mut();
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn picture(status: StatusCode) -> Answer {
+    let mut response = answer(status, GIF, Bytes::from_static(PIXEL));
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+    response
+}

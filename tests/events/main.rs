@@ -1,0 +1,150 @@
+//! `POST /api/v1/events` and the pixel: what they take, from whom, what they answer, and that it is counted once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, says why, and looks at the clock itself"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod counts;
+mod kept;
+mod kills;
+mod pages;
+mod pixel;
+mod senders;
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+
+use support::answer::Answer;
+use support::backend::Stage;
+use support::client::{Client, Request};
+use support::gateway::{Gateway, Settings};
+use support::report::metric;
+use support::wait::until_true;
+
+const PATH: &str = "/api/v1/events";
+
+/// Counts by name.
+type Counts = BTreeMap<String, u64>;
+
+fn post(body: impl Into<Vec<u8>>) -> Request {
+    Request::new("POST", PATH)
+        .header("Content-Type", "application/json")
+        .body(body)
+}
+
+#[track_caller]
+fn send(client: &mut Client, body: &Value) -> Answer {
+    client.send(&post(body.to_string()))
+}
+
+/// An answer that took all of so many events.
+#[track_caller]
+fn assert_accepted(answer: &Answer, events: usize) {
+    let whole = json!({"accepted": events, "duplicates": 0, "rejected": 0, "errors": []});
+    assert_eq!((answer.status, answer.json()), (202, whole));
+}
+
+/// A refusal of a whole request.
+#[track_caller]
+fn assert_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(
+        (answer.status, answer.json()["code"].as_str()),
+        (status, Some(code)),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+}
+
+/// What the only event of a request was rejected for: code and field.
+#[track_caller]
+fn rejection(answer: &Answer) -> (String, String) {
+    let body = answer.json();
+    assert_eq!((&body["accepted"], &body["rejected"]), (&json!(0), &json!(1)), "{body}");
+    let error = &body["errors"][0];
+    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    (text("code"), text("field"))
+}
+
+/// Counts in the data directory, of both lanes; the hexadecimal id names the site.
+fn counts_in(settings: &Settings, site: &str) -> Counts {
+    let mut counts = Counts::new();
+    for lane in ["lane-0", "lane-1"] {
+        let file = settings.data_dir().join(lane).join("counters.sqlite");
+        let Ok(database) = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
+            continue;
+        };
+        let query = "SELECT field, total FROM counters WHERE family = 'events' AND lower(hex(site)) = ?1";
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([site], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+        for (name, count) in rows.unwrap().map(Result::unwrap) {
+            *counts.entry(name).or_default() += u64::try_from(count).unwrap();
+        }
+    }
+    counts
+}
+
+/// Counts in Redis.
+fn counts_at(stage: &Stage, site: &str) -> Counts {
+    let server = stage.server.as_ref().unwrap();
+    let key = if site == DEFAULT_SITE {
+        "ff:{0}:events".into()
+    } else {
+        format!("ff:{{0}}:{site}:events")
+    };
+    let printed = server.cli(&["HGETALL", &key]);
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
+    let pair = |pair: &[&str]| (pair[0].to_owned(), pair[1].parse().unwrap());
+    lines.chunks(2).map(pair).collect()
+}
+
+const DEFAULT_SITE: &str = "00000000000000000000000000000000";
+
+/// Waits until the counters show exactly these, wherever they live.
+#[track_caller]
+fn until_counted(stage: &Stage, site: &str, expected: &[(&str, u64)]) {
+    let expected: Counts = expected
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect();
+    let counts = || match &stage.server {
+        None => counts_in(&stage.settings, site),
+        Some(_) => counts_at(stage, site),
+    };
+    until_true(&format!("{expected:?} to be counted"), || counts() == expected);
+}
+
+/// The figures that say what became of events: received, and the sum of all outcomes.
+fn outcomes(gateway: &Gateway) -> (u64, u64) {
+    let text = gateway.admin_client().get("/metrics").text();
+    let refused = text
+        .lines()
+        .filter(|line| line.starts_with("footfall_events_refused_total"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+    let kept = metric(gateway, "footfall_events_kept_total");
+    let duplicates = metric(gateway, "footfall_events_duplicates_total");
+    let received = metric(gateway, "footfall_events_received_total");
+    (received, kept + duplicates + refused.sum::<u64>())
+}
+
+/// Runs a command of the binary, which must succeed, and gives what it printed.
+#[track_caller]
+fn run(settings: &Settings, arguments: &[&str]) -> String {
+    let output = settings.run(arguments);
+    let (said, errors) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(said).unwrap().trim().to_owned()
+}
