@@ -1,5 +1,6 @@
 //! The end of a world: everything is mended, comes to rest, and must add up.
 
+use footfall::apply::VISIT_FIELD;
 use footfall::event::Family;
 
 use crate::mutant::Mutant;
@@ -73,7 +74,7 @@ fn restart(world: &mut World) {
 
 /// Every country's total lies within what its clients were told, and the sums agree.
 fn compare(world: &World) -> Result<(), String> {
-    let counted = world.counted(Family::Visits);
+    let counted = world.totals();
     let bounds = world.history.bounds();
     for (country, total) in &counted {
         let (least, most) = bounds.get(country).copied().unwrap_or_default();
@@ -88,9 +89,10 @@ fn compare(world: &World) -> Result<(), String> {
         return Err(format!("{country} is not counted, but was kept {least} times"));
     }
     let sum: u64 = counted.values().sum();
-    let events: u64 = world.counted(Family::Events).values().sum();
-    if sum != events {
-        return Err(format!("{events} events, but {sum} visits"));
+    let visits: u64 = world.counted(Family::Visits).values().sum();
+    let among_events = world.counted(Family::Events).get(VISIT_FIELD).copied().unwrap_or_default();
+    if visits != among_events {
+        return Err(format!("{visits} visits, but {among_events} among the events"));
     }
     let plan = &world.plan;
     let kept = world.contributed();

@@ -19,12 +19,13 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A visit that a client wants counted once.
+/// A visit that a client wants counted once, or an event with the name of a country.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub node: usize,
     pub country: Country,
     pub key: Option<Vec<u8>>,
+    pub is_event: bool,
     pub attempts: Vec<Attempt>,
     /// What was kept of it is gone, and nobody can have it: see the world's restores and clones.
     pub forfeited: bool,
@@ -70,6 +71,7 @@ impl History {
             node,
             country: Country::from_index(index).unwrap(),
             key: None,
+            is_event: false,
             attempts: Vec::new(),
             forfeited: false,
             torn_apart: false,

@@ -17,6 +17,8 @@ pub struct Plan {
     pub spool_bytes_max: u64,
     /// Visits with an `Idempotency-Key`, in percent.
     pub keyed: u64,
+    /// Events instead of visits, in percent.
+    pub events: u64,
     /// Counted segments go at once.
     pub removal: bool,
     pub kills: bool,
@@ -52,6 +54,7 @@ impl Plan {
             segment_bytes: random.pick(&[100, 300, 1_000, 4_000]),
             spool_bytes_max: random.pick(&[300, 1 << 30, 1 << 30, 1 << 30]),
             keyed: random.pick(&[0, 20, 50]),
+            events: random.pick(&[0, 30]),
             removal: random.chance(25),
             kills: random.chance(60),
             power: random.chance(50),

@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 
 use footfall::config::Config;
 use footfall::counters::Remote as _;
-use footfall::event::{Country, Sequence};
+use footfall::event::{Country, Event, EventId, Sequence, SiteId};
+use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
-use footfall::pipeline::parts::{Answer, Backlog, Core, Gather, Keyed, Link, Parts, advance, persist};
-use footfall::pipeline::{PipelineError, Place, Shared};
+use footfall::pipeline::parts::{Answer, Backlog, Core, Gather, Keyed, Link, Parts, Submission, advance, persist};
+use footfall::pipeline::{EventBatch, PipelineError, Place, Shared, Word};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::disk::Directory;
@@ -25,11 +26,16 @@ use crate::time::SimClock;
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Written = oneshot::Receiver<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>;
 
+type Words = oneshot::Receiver<Vec<Word>>;
+type EventsWritten = oneshot::Receiver<Result<(Sequence, Option<Words>), Reason>>;
+
 /// What a client waits for.
 enum Waiting {
     Place(Place),
     Written(Written),
     Answer(oneshot::Receiver<Answer>),
+    EventsWritten(EventsWritten),
+    Words(Words),
 }
 
 /// How the link to Redis does.
@@ -103,6 +109,21 @@ impl Process {
             }
         };
         self.waiting.push((ticket, waiting));
+    }
+
+    /// An event with the name of a country; with a key as its id, it comes twice in its batch.
+    pub fn event(&mut self, ticket: Ticket, country: Country, key: Option<&[u8]>) {
+        let (name, now_ms) = (country.to_string(), self.shared.log.clock().unix_ms());
+        let id = key.map_or(EventId::Own([7; 16]), EventId::Client);
+        let event = Event::new(SiteId::DEFAULT, &name, id, now_ms);
+        let mut batch = EventBatch::default();
+        for _ in 0..=usize::from(key.is_some()) {
+            assert!(batch.push(&event, Manner::default(), usize::MAX));
+        }
+        let (waiter, written) = oneshot::channel();
+        let joined = self.gather.join_events(Submission { batch, waiter });
+        joined.expect("little waits here");
+        self.waiting.push((ticket, Waiting::EventsWritten(written)));
     }
 
     pub fn gather(&mut self) {
@@ -249,6 +270,21 @@ fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
             Ok(_) => Ok(Outcome::Ok),
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
             Err(TryRecvError::Empty) => Err(Waiting::Answer(answer)),
+        },
+        Waiting::EventsWritten(mut written) => match written.try_recv() {
+            Ok(Ok((_, Some(words)))) => ask(Waiting::Words(words)),
+            Ok(Ok((_, None))) => Ok(Outcome::Ok),
+            Ok(Err(reason)) => Ok(refused(reason)),
+            Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
+            Err(TryRecvError::Empty) => Err(Waiting::EventsWritten(written)),
+        },
+        Waiting::Words(mut words) => match words.try_recv() {
+            Ok(words) => {
+                assert!(words.len() == 2 && words[1] == Word::Duplicate, "{words:?}");
+                Ok(Outcome::Ok)
+            }
+            Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
+            Err(TryRecvError::Empty) => Err(Waiting::Words(words)),
         },
     }
 }

@@ -3,9 +3,11 @@
 mod mishaps;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
+use footfall::apply::VISIT_FIELD;
 use footfall::clock::Clock;
 use footfall::config::{Config, Durability};
 use footfall::event::{Country, Family};
@@ -342,13 +344,20 @@ impl World {
 
     fn forfeit(&mut self, node: usize, after: u64) {
         // Counters in the directory are as old as the directory.
-        let counted = self.server.borrow().totals(Family::Visits);
+        let server = self.server.borrow();
+        let counted = alike(server.totals(Family::Visits), server.totals(Family::Events));
+        drop(server);
         let is_counted = |country: Country| counted.get(&country.to_string()).is_some_and(|total| *total > 0);
         self.history.forfeit(node, after, is_counted);
     }
 
+    /// How often each country was counted, as a visit or as the name of an event.
+    pub fn totals(&self) -> BTreeMap<String, u64> {
+        alike(self.counted(Family::Visits), self.counted(Family::Events))
+    }
+
     /// The totals that people see.
-    pub fn counted(&self, family: Family) -> std::collections::BTreeMap<String, u64> {
+    pub fn counted(&self, family: Family) -> BTreeMap<String, u64> {
         if !self.plan.embedded {
             return self.server.borrow().totals(family);
         }
@@ -374,6 +383,7 @@ impl World {
             if self.random.chance(self.plan.keyed) {
                 self.history.requests[request].key = Some(format!("key-{request}").into_bytes());
             }
+            self.history.requests[request].is_event = self.random.chance(self.plan.events);
             self.send(request);
         }
     }
@@ -404,9 +414,14 @@ impl World {
     fn send(&mut self, request: usize) {
         let ticket = self.history.attempt(request);
         let known = &self.history.requests[request];
-        let (node, country, key) = (known.node, known.country, known.key.clone());
-        self.say(|| format!("{ticket:?} to node {node}: {country}, keyed {}", key.is_some()));
-        self.with(node, |process| process.visit(ticket, country, key.as_deref()));
+        let (node, country, key, is_event) = (known.node, known.country, known.key.clone(), known.is_event);
+        self.say(|| format!("{ticket:?} to node {node}: {country}, keyed {}, event {is_event}", key.is_some()));
+        let key = key.as_deref();
+        if is_event {
+            self.with(node, |process| process.event(ticket, country, key));
+        } else {
+            self.with(node, |process| process.visit(ticket, country, key));
+        }
         if self.mutant == Some(Mutant::AnsweredBeforeWrite) && self.random.chance(30) {
             self.history.settle(ticket, Outcome::Ok, (self.step, true));
         }
@@ -445,14 +460,26 @@ impl World {
 
     /// All visits that directories in service say they contributed.
     pub fn contributed(&self) -> u64 {
-        let hash = footfall::event::CounterHash {
-            site: footfall::event::SiteId::DEFAULT,
-            family: Family::Visits,
-        };
         let of = |node: &Node| {
             let process = node.process.as_ref()?;
-            Some(process.core.borrow().ledger.totals(&hash).values().sum::<u64>())
+            let [visits, events] = [Family::Visits, Family::Events].map(|family| {
+                let hash = footfall::event::CounterHash {
+                    site: footfall::event::SiteId::DEFAULT,
+                    family,
+                };
+                let totals = process.core.borrow().ledger.totals(&hash);
+                totals.into_iter().map(|(field, total)| (field.into(), total)).collect()
+            });
+            Some(alike(visits, events).values().sum::<u64>())
         };
         self.nodes.iter().filter_map(of).sum()
     }
+}
+
+/// Visits and events by country, together; visits stand among the events under one name.
+fn alike(mut visits: BTreeMap<String, u64>, events: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    for (name, events) in events.into_iter().filter(|(name, _)| name != VISIT_FIELD) {
+        *visits.entry(name).or_default() += events;
+    }
+    visits
 }

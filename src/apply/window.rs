@@ -226,10 +226,7 @@ mod tests {
     fn an_id_is_forgotten_after_the_span_and_not_before() {
         let mut window = window(1_000, 10);
         assert_eq!(claim(&mut window, b"a", 5_000), None);
-        assert_eq!(
-            claim(&mut window, b"a", 6_000),
-Some(FIRST)
-        );
+        assert_eq!(claim(&mut window, b"a", 6_000), Some(FIRST));
         assert_eq!(claim(&mut window, b"a", 6_001), None);
     }
 

@@ -24,6 +24,9 @@ pub struct EventsConfig {
     /// Largest body as it is sent, in bytes; more is answered `413 body_too_large`.
     #[schemars(range(min = 1, max = 67_108_864))]
     pub body_bytes_max: usize,
+    /// Most bytes of bodies that may be on their way at once; beyond, requests are refused with `503 overloaded`.
+    #[schemars(range(min = 65_536))]
+    pub bodies_bytes_max: usize,
     /// Largest body when it is decompressed, in bytes; more is answered `413 decompressed_too_large`.
     #[schemars(range(min = 1, max = 268_435_456))]
     pub decompressed_bytes_max: usize,
@@ -63,6 +66,7 @@ impl Default for EventsConfig {
         Self {
             open: true,
             body_bytes_max: 1 << 20,
+            bodies_bytes_max: 256 << 20,
             decompressed_bytes_max: 8 << 20,
             decompressed_ratio_max: 100,
             batch_max: 1_000,

@@ -34,8 +34,8 @@ use crate::outcome::Reason;
 const DEPTH_MAX: usize = 32;
 /// What of a `User-Agent` is kept.
 pub const USER_AGENT_BYTES_MAX: usize = 512;
-/// Larger buffers are given back after a body that needed them.
-const KEPT_NODES_MAX: usize = 64 << 10;
+/// Buffers of larger documents are given back.
+const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// How the events of a body are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Decoder {
             Ok(()) => tell_document(&tape.0, (compact, batch_max), sink),
             Err(error) => Err(reason(error.error())),
         };
-        self.keep(tape);
+        self.keep(tape, length);
         result
     }
 
@@ -138,15 +138,15 @@ impl Decoder {
                     id: "",
                 })),
             }
-            self.keep(tape);
+            self.keep(tape, line);
         }
         if events == 0 { Err(Reason::BodyEmpty) } else { Ok(()) }
     }
 
-    fn keep(&mut self, tape: Tape<'_>) {
-        let tape = tape.reset();
-        if tape.0.capacity() <= KEPT_NODES_MAX {
-            self.tape = tape;
+    /// Keeps the buffers for the next document, after one of a length.
+    fn keep(&mut self, tape: Tape<'_>, length: usize) {
+        if length <= KEPT_BYTES_MAX {
+            self.tape = tape.reset();
         } else {
             self.buffers = Buffers::with_max_depth(0, DEPTH_MAX);
         }

@@ -16,7 +16,7 @@ use super::idempotency::idempotency_key;
 use super::media;
 use super::pixel;
 use super::place::country_of;
-use super::request_body::BodyLimits;
+use super::request_body::{BodyBudget, BodyLimits};
 use super::routes::Endpoint;
 use super::voice::Call;
 use super::write_key::{page_host, shown_key};
@@ -38,17 +38,20 @@ pub struct Events {
     voice: EventsVoice,
     decoder: RefCell<Decoder>,
     body_limits: BodyLimits,
+    /// Shared by all workers.
+    budget: Arc<BodyBudget>,
     expansion: ExpansionLimits,
 }
 
 impl Events {
     /// Takes events with a worker's intake.
-    pub fn new(reception: Arc<Reception>, intake: Intake, voice: EventsVoice) -> Self {
+    pub fn new((reception, budget): (Arc<Reception>, Arc<BodyBudget>), intake: Intake, voice: EventsVoice) -> Self {
         let config = &reception.shared.config;
         Self {
             decoder: RefCell::new(Decoder::new(&config.events)),
             body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
             expansion: ExpansionLimits::new(&config.events),
+            budget,
             reception,
             intake,
             voice,
@@ -108,30 +111,32 @@ impl Events {
             let origin = origin?;
             let (form, encoding) = (media::form(&call.headers)?, media::encoding(&call.headers)?);
             let key = idempotency_key(&call.headers)?;
-            let sent = self.body_limits.collect(body).await?;
+            let sent = self.body_limits.collect(body, &self.budget).await?;
             Ok((origin, form, key, decompress(encoding, sent, self.expansion)?))
         };
-        let (origin, form, key, mut body) = read.await.map_err(|reason| self.refuse(reason))?;
+        let (origin, form, key, body) = read.await.map_err(|reason| self.refuse(reason))?;
         let sender = Sender {
             request: key.as_deref().map(|key| Request::new(key, &body)),
             ..self.sender(origin, call)
         };
-        self.keep(sender, form, &mut body).await
+        self.keep(sender, form, body).await
     }
 
     /// Takes the event of a pixel, which is read like one that was posted.
     async fn take_pixel(&self, origin: Result<Origin, Reason>, query: &str, call: &Call) -> Result<Verdict, Reason> {
         let origin = origin.map_err(|reason| self.refuse(reason))?;
-        let mut body = pixel::event(query, &call.headers);
-        self.keep(self.sender(origin, call), Form::Json, &mut body).await
+        let body = pixel::event(query, &call.headers);
+        self.keep(self.sender(origin, call), Form::Json, body).await
     }
 
-    async fn keep(&self, sender: Sender<'_>, form: Form, body: &mut Vec<u8>) -> Result<Verdict, Reason> {
+    async fn keep(&self, sender: Sender<'_>, form: Form, mut body: Vec<u8>) -> Result<Verdict, Reason> {
         let mut received = self.reception.receive(sender);
         let decoded = self
             .decoder
             .borrow_mut()
-            .decode(body, form, &mut |event| received.take(event));
+            .decode(&mut body, form, &mut |event| received.take(event));
+        // Nobody needs it while the events are on their way to the disk.
+        drop(body);
         decoded.map_err(|reason| self.refuse(reason))?;
         self.note(&received);
         let batch = std::mem::take(&mut received.batch);
@@ -169,7 +174,7 @@ impl Events {
     /// Counts what has been read; what becomes of those that can be kept is noted by the pipeline.
     fn note(&self, received: &Received<'_>) {
         let figures = &self.reception.shared.metrics.events;
-        figures.received.inc_by(received.len() as u64);
+        figures.received.inc_by(received.count() as u64);
         for rejected in &received.rejected {
             figures.count_refused(rejected.reason, 1);
         }

@@ -37,6 +37,7 @@ use hyper::{Method, Request, StatusCode};
 pub use answer::{Answer, Body};
 pub use answering::Answering;
 pub use health::Health;
+pub use request_body::BodyBudget;
 pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
 
 use self::answer::{JSON, TEXT, document};
@@ -69,6 +70,8 @@ pub struct Service {
     pub keyless: Option<Arc<Limiter>>,
     /// What becomes of events.
     pub reception: Arc<Reception>,
+    /// What bodies with events may take while they come.
+    pub body_budget: Arc<BodyBudget>,
     /// Health answers.
     pub health: Health,
 }
@@ -96,7 +99,11 @@ impl Service {
         let origins = Origins::new(&config.http.allowed_origins);
         let intake = Intake::new(self.shared.clone());
         let keyless = Gate::new(self.keyless.clone(), config.limit.legacy_headers);
-        let events = Events::new(self.reception.clone(), intake.clone(), EventsVoice { gate: keyless });
+        let events = Events::new(
+            (self.reception.clone(), self.body_budget.clone()),
+            intake.clone(),
+            EventsVoice { gate: keyless },
+        );
         let visits = Visits {
             voice: Voice::new(gate, origins, config.journal.durability),
             intake,

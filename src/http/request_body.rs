@@ -1,5 +1,7 @@
 //! Reading a request's body to its end, within its limits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -17,6 +19,46 @@ pub struct BodyLimits {
     bytes_max: u64,
     idle_ms: u64,
     whole_ms: u64,
+}
+
+/// What all bodies may take together while they come: many clients that send slowly must not fill the memory.
+#[derive(Debug)]
+pub struct BodyBudget {
+    bytes_max: usize,
+    taken: AtomicUsize,
+}
+
+impl BodyBudget {
+    /// A budget of so many bytes, of all workers.
+    pub const fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            taken: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What one body has of a budget; given back when it is dropped.
+struct Share<'b> {
+    budget: &'b BodyBudget,
+    bytes: usize,
+}
+
+impl Share<'_> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Reason> {
+        self.bytes += bytes;
+        let before = self.budget.taken.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.budget.bytes_max {
+            return Err(Reason::Overloaded);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl BodyLimits {
@@ -37,21 +79,27 @@ impl BodyLimits {
         if body.is_end_stream() {
             return Ok(());
         }
-        self.read_all(body, |_| {}).await
+        self.read_all(body, |_| Ok(())).await
     }
 
-    /// Reads a body.
+    /// Reads a body, within what all bodies may take together while they come.
     ///
     /// # Errors
-    /// When it is too large, too slow or broken.
-    pub async fn collect(self, body: Incoming) -> Result<Vec<u8>, Reason> {
+    /// When it is too large, too slow or broken, or too many come at once.
+    pub async fn collect(self, body: Incoming, budget: &BodyBudget) -> Result<Vec<u8>, Reason> {
         let announced = body.size_hint().lower().min(self.bytes_max);
         let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default().min(ANNOUNCED_MAX));
-        self.read_all(body, |data| bytes.extend_from_slice(data)).await?;
+        let mut share = Share { budget, bytes: 0 };
+        let take = |data: &[u8]| {
+            share.grow(data.len())?;
+            bytes.extend_from_slice(data);
+            Ok(())
+        };
+        self.read_all(body, take).await?;
         Ok(bytes)
     }
 
-    async fn read_all(self, body: Incoming, take: impl FnMut(&[u8])) -> Result<(), Reason> {
+    async fn read_all(self, body: Incoming, take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
         if body.size_hint().lower() > self.bytes_max {
             return Err(Reason::BodyTooLarge);
         }
@@ -61,7 +109,7 @@ impl BodyLimits {
         }
     }
 
-    async fn read(self, mut body: Incoming, mut take: impl FnMut(&[u8])) -> Result<(), Reason> {
+    async fn read(self, mut body: Incoming, mut take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
         let mut bytes = 0;
         loop {
             let Ok(frame) = timeout(clock::ms(self.idle_ms), body.frame()).await else {
@@ -77,7 +125,28 @@ impl BodyLimits {
             if bytes > self.bytes_max {
                 return Err(Reason::BodyTooLarge);
             }
-            take(data);
+            take(data)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_refuses_what_is_beyond_it_and_gets_back_what_was_taken() {
+        let budget = BodyBudget::new(10);
+        let share = || Share {
+            budget: &budget,
+            bytes: 0,
+        };
+        let (mut first, mut second) = (share(), share());
+        assert_eq!((first.grow(6), second.grow(4)), (Ok(()), Ok(())));
+        assert_eq!(second.grow(1), Err(Reason::Overloaded));
+        drop(second);
+        assert_eq!(first.grow(4), Ok(()));
+        drop(first);
+        assert_eq!(budget.taken.into_inner(), 0);
     }
 }

@@ -286,6 +286,7 @@ fn take_into_account(shared: &Shared, resting: &Running) {
     for (country, total) in resting.shared.totals.all() {
         shared.totals.raise_foreign(country, total);
     }
+    shared.names.know_all(&resting.shared.names);
 }
 
 /// Lets the applier of a lane learn the ids of the other one's visits.

@@ -31,6 +31,14 @@ impl Names {
         self.lock().entry(site).or_default().extend(names.cloned());
     }
 
+    /// Takes over what another lane knows.
+    pub(super) fn know_all(&self, other: &Self) {
+        let others: Vec<_> = other.lock().iter().map(|(site, names)| (*site, names.clone())).collect();
+        for (site, names) in others {
+            self.know(site, names.iter());
+        }
+    }
+
     /// Whether events of this name count among all others, since the site has no room for it.
     pub fn is_other(&self, site: SiteId, name: &str) -> bool {
         let mut known = self.lock();
@@ -62,5 +70,8 @@ mod tests {
         assert!(names.is_other(SiteId::DEFAULT, "third"));
         assert!(!names.is_other(SiteId::DEFAULT, "view") && !names.is_other(SiteId::DEFAULT, "signup"));
         assert!(!names.is_other(SiteId([1; 16]), "third"));
+        let lane = Names::new(2);
+        lane.know_all(&names);
+        assert!(lane.is_other(SiteId::DEFAULT, "third") && !lane.is_other(SiteId::DEFAULT, "signup"));
     }
 }

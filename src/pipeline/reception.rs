@@ -166,13 +166,13 @@ impl Reception {
 
 impl Received<'_> {
     /// Number of events so far.
-    pub const fn len(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.accepted.len() + self.rejected.len()
     }
 
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
-        let index = self.len();
+        let index = self.count();
         let taken = event.and_then(|sent| {
             let kept = self.context.keep(&sent, index, &mut self.batch);
             kept.map(|()| sent.id)
@@ -216,7 +216,7 @@ impl Context<'_> {
         let event = Event {
             revenue,
             host: &host,
-            ..self.with_person(sent, Event::new(site, sent.name, id, self.now_ms))
+            ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
         let manner = Manner {
             request: self.sender.request.map_or(0, |request| request.mark_of(index)),
@@ -277,7 +277,7 @@ impl Context<'_> {
     }
 
     /// Adds when and where from and by whom. Only who has a key may say these of somebody else.
-    fn with_person<'e>(&'e self, sent: &Sent<'e>, event: Event<'e>) -> Event<'e> {
+    fn with_person<'e>(&'e self, sent: &Sent<'e>, event: &Event<'e>) -> Event<'e> {
         let (sender, config) = (&self.sender, self.config());
         let said = matches!(sender.origin, Origin::Key(_));
         let other = sent.address.filter(|_| said);
@@ -316,7 +316,7 @@ impl Context<'_> {
             address: kept_address(address, config.address),
             properties: sent.properties,
             items: sent.items,
-            ..event
+            ..*event
         }
     }
 

@@ -18,7 +18,7 @@ use footfall::config::{Config, EdgeConfig, LimitConfig, Loaded};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
 use footfall::enrich::{Countries, Salts};
-use footfall::http::{Health, Service};
+use footfall::http::{BodyBudget, Health, Service};
 use footfall::metrics::{LimitMetrics, Metrics};
 use footfall::pipeline::{Pipeline, Reception};
 use tokio::sync::oneshot;
@@ -152,6 +152,7 @@ impl Doors {
             limiter: house.limiter.clone(),
             keyless: house.keyless.clone(),
             reception: Arc::new(reception),
+            body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
             countries: countries.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
         };

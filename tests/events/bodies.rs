@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::support::answer::Answer;
 use crate::support::client::{Connection, Request};
 use crate::support::gateway::{Gateway, Settings};
+use crate::support::wait::{SOON, until};
 use crate::{PATH, assert_accepted, assert_problem, post, rejection, send};
 
 fn typed(content_type: &str, body: impl Into<Vec<u8>>) -> Request {
@@ -325,4 +326,24 @@ fn a_body_in_chunks_is_read_whole() {
     let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
     connection.write(head.as_bytes()).unwrap();
     assert_accepted(&connection.read_answer().unwrap(), 2);
+}
+
+#[test]
+fn bodies_on_their_way_have_a_bound_together() {
+    let gateway = Settings::new().set("FOOTFALL_EVENTS_BODIES_BYTES_MAX", 65_536).start();
+    let large = json!({"name": "a", "unknown": "x".repeat(60_000)}).to_string();
+    let (most, rest) = large.split_at(59_000);
+    let mut slow = Connection::open(gateway.address()).unwrap();
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{most}", large.len());
+    slow.write(head.as_bytes()).unwrap();
+    let other = json!({"name": "a", "unknown": "x".repeat(10_000)});
+    let refused = until("no room beside the slow one", SOON, || {
+        let answer = send(&mut gateway.client(), &other);
+        (answer.status != 202).then_some(answer)
+    });
+    assert_problem(&refused, 503, "overloaded");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    slow.write(rest.as_bytes()).unwrap();
+    assert_accepted(&slow.read_answer().unwrap(), 1);
+    assert_accepted(&send(&mut gateway.client(), &other), 1);
 }

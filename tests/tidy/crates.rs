@@ -4,7 +4,7 @@ use super::Finding;
 use super::source::{Named, Source};
 
 /// A crate or module, and the beginnings of paths of the files that may name it.
-const HOMES: [(&[&str], &[&str]); 14] = [
+const HOMES: [(&[&str], &[&str]); 16] = [
     (&["hyper"], &["src/edge/", "src/http/"]),
     (&["hyper_util"], &["src/edge/", "src/http/"]),
     (
@@ -23,6 +23,8 @@ const HOMES: [(&[&str], &[&str]); 14] = [
     (&["rusqlite"], &["src/counters/", "src/directory/", "src/apply/"]),
     (&["tantivy"], &["src/store/"]),
     (&["clickhouse"], &["src/store/"]),
+    (&["simd_json"], &["src/decode/"]),
+    (&["zstd"], &["src/decode/"]),
     (&["maxminddb"], &["src/enrich/"]),
     (&["governor"], &["src/admit/"]),
     (&["figment"], &["src/config/"]),
