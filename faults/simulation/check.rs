@@ -90,7 +90,11 @@ fn compare(world: &World) -> Result<(), String> {
     }
     let sum: u64 = counted.values().sum();
     let visits: u64 = world.counted(Family::Visits).values().sum();
-    let among_events = world.counted(Family::Events).get(VISIT_FIELD).copied().unwrap_or_default();
+    let among_events = world
+        .counted(Family::Events)
+        .get(VISIT_FIELD)
+        .copied()
+        .unwrap_or_default();
     if visits != among_events {
         return Err(format!("{visits} visits, but {among_events} among the events"));
     }

@@ -21,6 +21,7 @@ pub enum Outcome {
 
 /// A visit that a client wants counted once, or an event with the name of a country.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
 pub struct Request {
     pub node: usize,
     pub country: Country,

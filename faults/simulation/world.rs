@@ -415,7 +415,12 @@ impl World {
         let ticket = self.history.attempt(request);
         let known = &self.history.requests[request];
         let (node, country, key, is_event) = (known.node, known.country, known.key.clone(), known.is_event);
-        self.say(|| format!("{ticket:?} to node {node}: {country}, keyed {}, event {is_event}", key.is_some()));
+        self.say(|| {
+            format!(
+                "{ticket:?} to node {node}: {country}, keyed {}, event {is_event}",
+                key.is_some()
+            )
+        });
         let key = key.as_deref();
         if is_event {
             self.with(node, |process| process.event(ticket, country, key));

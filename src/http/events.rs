@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest};
 
 use super::answering::Answering;
-use super::events_voice::{EventsVoice, Verdict};
+use super::events_voice::{EventsVoice, Verdict, empty_pixel, preflight};
 use super::gate::Passage;
 use super::idempotency::idempotency_key;
 use super::media;
@@ -62,11 +62,11 @@ impl Events {
     pub fn answer(self: &Rc<Self>, request: HttpRequest<Incoming>, client: Client, endpoint: Endpoint) -> Answering {
         let (head, body) = request.into_parts();
         if head.method == Method::OPTIONS {
-            return self.voice.preflight(endpoint).into();
+            return preflight(endpoint).into();
         }
         let is_pixel = endpoint == Endpoint::Pixel;
         if is_pixel && head.method == Method::HEAD {
-            return self.voice.empty_pixel().into();
+            return empty_pixel().into();
         }
         let (origin, passage) = self.admit(&head, client);
         let call = Call {

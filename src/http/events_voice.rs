@@ -146,27 +146,6 @@ impl EventsVoice {
         response
     }
 
-    /// The picture, for those who only look.
-    pub fn empty_pixel(&self) -> Answer {
-        picture(StatusCode::OK)
-    }
-
-    /// The answer to a preflight.
-    pub fn preflight(&self, endpoint: Endpoint) -> Answer {
-        const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-        const HEADERS: HeaderValue = HeaderValue::from_static(
-            "Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id",
-        );
-        let mut response = empty(StatusCode::NO_CONTENT);
-        let headers = response.headers_mut();
-        headers.insert(ALLOW, endpoint.allow_value());
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
-        allow_any(headers);
-        response
-    }
-
     fn dress(&self, call: &Call, headers: &mut HeaderMap) {
         const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Durability, X-Request-Id");
         allow_any(headers);
@@ -178,8 +157,29 @@ impl EventsVoice {
     }
 }
 
+/// The picture, for those who only look.
+pub fn empty_pixel() -> Answer {
+    picture(StatusCode::OK)
+}
+
+/// The answer to a preflight.
+pub fn preflight(endpoint: Endpoint) -> Answer {
+    const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+    const HEADERS: HeaderValue = HeaderValue::from_static(
+        "Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id",
+    );
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, endpoint.allow_value());
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    allow_any(headers);
+    response
+}
+
 /// Lets any page read an answer.
-pub fn allow_any(headers: &mut HeaderMap) {
+fn allow_any(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
 }
 

@@ -33,7 +33,11 @@ impl Names {
 
     /// Takes over what another lane knows.
     pub(super) fn know_all(&self, other: &Self) {
-        let others: Vec<_> = other.lock().iter().map(|(site, names)| (*site, names.clone())).collect();
+        let others: Vec<_> = other
+            .lock()
+            .iter()
+            .map(|(site, names)| (*site, names.clone()))
+            .collect();
         for (site, names) in others {
             self.know(site, names.iter());
         }

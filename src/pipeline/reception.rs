@@ -233,13 +233,12 @@ impl Context<'_> {
     /// The site that an event is for. With a key that is settled, whatever the event says.
     fn site(&self, sent: &Sent<'_>) -> Result<SiteId, (Reason, &'static str)> {
         match self.sender.origin {
-            Origin::Key(site) => Ok(site),
             Origin::Page(_) if !sent.domain.is_empty() => self
                 .reception
                 .directory
                 .site_of_domain(sent.domain)
                 .ok_or((Reason::SiteUnknown, "must be a domain of a known site")),
-            Origin::Page(Some(site)) => Ok(site),
+            Origin::Key(site) | Origin::Page(Some(site)) => Ok(site),
             Origin::Page(None) => Err((Reason::KeyMissing, "must name a known site, if there is no key")),
         }
     }

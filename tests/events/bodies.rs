@@ -334,7 +334,10 @@ fn bodies_on_their_way_have_a_bound_together() {
     let large = json!({"name": "a", "unknown": "x".repeat(60_000)}).to_string();
     let (most, rest) = large.split_at(59_000);
     let mut slow = Connection::open(gateway.address()).unwrap();
-    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{most}", large.len());
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{most}",
+        large.len()
+    );
     slow.write(head.as_bytes()).unwrap();
     let other = json!({"name": "a", "unknown": "x".repeat(10_000)});
     let refused = until("no room beside the slow one", SOON, || {

@@ -195,7 +195,7 @@ fn a_visitor_is_known_for_a_day_by_a_hash_or_for_good_by_its_id_as_the_site_coun
             "site",
             "add",
             "shop",
-            "--counting",
+            "--visitors",
             "stable",
             "--domain",
             "shop.example",

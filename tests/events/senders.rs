@@ -17,10 +17,9 @@ const EVENT: &str = r#"{"name":"a"}"#;
 /// Adds a site with a domain and gives its id, as counters name it.
 fn add_site(settings: &Settings, name: &str, domain: &str) -> String {
     let printed = run(settings, &["site", "add", name, "--domain", domain]);
-    let id = printed
-        .split_whitespace()
-        .find(|word| word.len() == 32 || word.len() == 36);
-    id.unwrap_or_else(|| panic!("no id in {printed}")).replace('-', "")
+    let mut words = printed.split([' ', ',']);
+    let id = words.find(|word| word.len() == 32);
+    id.unwrap_or_else(|| panic!("no id in {printed}")).to_owned()
 }
 
 fn add_key(settings: &Settings, site: &str, rights: &str) -> String {
