@@ -1,6 +1,6 @@
 //! Bits that flip in frames that were kept, and what is lost by it.
 
-use footfall::event::COUNTRIES;
+use footfall::event::{COUNTRIES, Country};
 use footfall::journal::payload::Payload;
 use footfall::journal::{HEADER_BYTES, SEGMENT_HEADER_BYTES};
 
@@ -57,6 +57,11 @@ impl World {
         match Payload::read(kind, payload) {
             Some(Payload::Visits(visits)) => visits.counts().for_each(|(country, _)| hit[country.index()] = true),
             Some(Payload::Visit(visit)) => hit[visit.country.index()] = true,
+            // Events have the names of countries here.
+            Some(Payload::Event(event, _)) => {
+                let country = Country::parse(event.name.as_bytes()).unwrap();
+                hit[country.index()] = true;
+            }
             _ => {}
         }
         let requests = self.history.requests.iter_mut();
