@@ -16,7 +16,7 @@ pub struct Event<'a> {
     pub id: EventId<'a>,
     /// When it happened: the client's time, corrected and clamped, in milliseconds since 1970.
     pub time_ms: u64,
-    /// When it was received, in milliseconds since 1970.
+    /// When it was received, in milliseconds since 1970; never later than when it was written, as the gateway's clock went.
     pub received_ms: u64,
     /// Where from.
     pub country: Country,

@@ -1,8 +1,7 @@
 //! What frames say: the payload of each kind.
 
-pub use super::event_payload::{Manner, put_event};
+pub use super::event_payload::{Manner, put_event, read_event};
 
-use super::event_payload::read_event;
 use super::fields::{Fields, Value, put_bytes, put_number, put_varint, take_varint};
 use crate::event::{Country, Event, SiteId};
 

@@ -11,6 +11,8 @@ pub struct EventBatch {
     ends: Vec<usize>,
     /// How many have an id of the client's, so that apply has a word on them.
     with_id: usize,
+    /// The latest time at which one was received.
+    received_ms: u64,
 }
 
 impl EventBatch {
@@ -22,6 +24,7 @@ impl EventBatch {
         if fits {
             self.ends.push(self.bytes.len());
             self.with_id += usize::from(matches!(event.id, EventId::Client(_)));
+            self.received_ms = self.received_ms.max(event.received_ms);
         } else {
             self.bytes.truncate(start);
         }
@@ -48,6 +51,24 @@ impl EventBatch {
         self.bytes.len()
     }
 
+    /// Makes nothing of it later than now, when it is written: the clock may have been set back since it was received.
+    ///
+    /// Apply forgets ids by the times in the frames, so a later one than those of its neighbours would make it forget
+    /// what they have just brought.
+    pub fn cap_times(&mut self, now_ms: u64) {
+        if self.received_ms <= now_ms {
+            return;
+        }
+        let late = std::mem::take(self);
+        for draft in late.drafts() {
+            let Some((mut event, manner)) = payload::read_event(draft.payload) else {
+                continue;
+            };
+            event.received_ms = event.received_ms.min(now_ms);
+            self.push(&event, manner, usize::MAX);
+        }
+    }
+
     /// The frames, which have no sequences yet.
     pub fn drafts(&self) -> impl Iterator<Item = Draft<'_>> {
         let mut start = 0;
@@ -59,5 +80,45 @@ impl EventBatch {
                 payload,
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SiteId;
+
+    #[test]
+    fn nothing_is_written_with_a_time_that_the_clock_has_not_reached() {
+        let manner = Manner {
+            request: 7,
+            is_other: true,
+        };
+        let event = |id, received_ms| Event {
+            title: "Shoes",
+            time_ms: 4_000,
+            ..Event::new(SiteId([9; 16]), "view", id, received_ms)
+        };
+        let events = [event(EventId::Client(b"a"), 5_000), event(EventId::Own([1; 16]), 6_000)];
+        for (now_ms, expected) in [(6_000, [5_000, 6_000]), (5_500, [5_000, 5_500]), (100, [100, 100])] {
+            let mut batch = EventBatch::default();
+            for event in &events {
+                assert!(batch.push(event, manner, 1_000));
+            }
+            batch.cap_times(now_ms);
+            let read: Vec<_> = (batch.drafts())
+                .map(|draft| payload::read_event(draft.payload).unwrap())
+                .collect();
+            let capped = [0, 1].map(|place| {
+                let received_ms = expected[place];
+                let event = Event {
+                    received_ms,
+                    ..events[place]
+                };
+                (event, manner)
+            });
+            assert_eq!(read, capped, "{now_ms}");
+            assert_eq!((batch.len(), batch.with_id()), (2, 1));
+        }
     }
 }

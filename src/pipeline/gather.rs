@@ -107,7 +107,9 @@ impl Gather {
     /// Writes one group and what is journaled singly beside it, and ends them when they are kept.
     async fn write(&self) {
         let group = self.open.replace(Rc::new(Group::with_capacity(self.usual.get())));
-        let singles = self.singles.take();
+        let mut singles = self.singles.take();
+        let now_ms = self.shared.log.clock().unix_ms();
+        singles.cap_times(now_ms);
         let countries = group.countries();
         self.usual.set(countries.len());
         let folded = u64::from(!countries.is_empty());
@@ -115,7 +117,7 @@ impl Gather {
         let expect = |first: Sequence| {
             expected = singles.expect(Sequence(first.0 + folded), &self.shared.answers);
         };
-        let written = self.submit(&countries, &singles, expect).await;
+        let written = self.submit((&countries, &singles), now_ms, expect).await;
         let first = match written {
             Ok(first) => first,
             Err(reason) => return self.refuse((&group, countries.len()), singles, reason),
@@ -131,14 +133,13 @@ impl Gather {
     /// Hands frames to the log and waits until they are kept; the first one's sequence.
     async fn submit(
         &self,
-        countries: &[Country],
-        singles: &Singles,
+        (countries, singles): (&[Country], &Singles),
+        now_ms: u64,
         expect: impl FnOnce(Sequence),
     ) -> Result<Sequence, Reason> {
         let shared = &self.shared;
         shared.refuse_if_closed()?;
         let (submitted, frames) = {
-            let now_ms = shared.log.clock().unix_ms();
             let folded = self.fold(countries, now_ms);
             let visits = singles.visit_payloads(now_ms);
             let draft = |kind| move |payload| Draft { kind, payload };

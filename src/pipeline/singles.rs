@@ -67,6 +67,13 @@ impl Singles {
         self.bytes
     }
 
+    /// Makes no event later than now, when they are written.
+    pub fn cap_times(&mut self, now_ms: u64) {
+        for Submission { batch, .. } in &mut self.submissions {
+            batch.cap_times(now_ms);
+        }
+    }
+
     /// The payloads of the visits.
     pub fn visit_payloads(&self, now_ms: u64) -> Vec<Vec<u8>> {
         let payload = |Keyed { country, id, .. }: &Keyed| {
