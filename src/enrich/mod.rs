@@ -3,7 +3,7 @@
 //! The country of the client's address ([`Countries`]): named by a trusted proxy where the operator says so, else found
 //! in a MaxMind database ([`GeoDatabase`]) that is loaded whole, verified, and swapped when its file changes
 //! ([`GeoWatch`]). The hash of a visitor ([`visitor_hash`]) under a salt that changes daily ([`Salts`]), what is kept
-//! of an address ([`kept_address`]), and the time of an event ([`event_time`]).
+//! of an address ([`kept_address`]), and the time of an event ([`event_time()`]).
 //!
 //! This room knows addresses and files of its own. It must not know HTTP, routes, the doors or the journal.
 //!
