@@ -87,7 +87,13 @@ impl Plan {
             Mutant::CursorWithoutTotals | Mutant::TotalsWithoutCursor => (self.embedded, self.kills) = (true, true),
             Mutant::NonceIgnored => (self.embedded, self.clones) = (false, true),
             Mutant::ResentAsNew => (self.embedded, self.wire) = (false, true),
-            Mutant::TornIgnored => (self.embedded, self.redis_back, self.rot) = (false, true, false),
+            Mutant::TornIgnored => {
+                // Redis must go back twice, the second time to what the first has torn, and nothing may hide it.
+                self.steps += 400;
+                (self.embedded, self.redis_back, self.redis_empty, self.rot) = (false, true, false, false);
+                (self.restores, self.clones, self.wire, self.kills) = (false, false, false, false);
+                (self.removal, self.disk, self.power) = (false, false, false);
+            }
             Mutant::LostTakenForZero | Mutant::OrphansIgnored => {
                 (self.embedded, self.redis_empty, self.restores, self.clones) = (false, true, false, false);
             }

@@ -21,18 +21,22 @@ fn handing_over(settings: &Settings) -> (Gateway, u32, Connection) {
     (gateway, old, slow)
 }
 
-/// Sends visits until one is kept by the new process, which does not know all totals yet; how many were sent. The old
-/// one may still take a connection in after the new one answers.
+/// A connection to the new process, and how many visits were sent to find it: that one does not know all totals yet. The
+/// old one may still take a connection in after the new one answers.
 #[track_caller]
-fn visits_until_the_new_process_takes_one(gateway: &Gateway) -> u64 {
-    let mut visits = 0;
+fn connection_to_the_new_process(gateway: &Gateway) -> (Connection, u64) {
+    let (mut found, mut visits) = (None, 0);
     until_true("a visit kept by the new process", || {
         visits += 1;
-        let answer = gateway.client().visit("GB");
+        let mut connection = Connection::open(gateway.address()).unwrap();
+        let visit = Request::new("POST", "/api/v1/stats?countryCode=GB");
+        connection.write(&visit.bytes()).unwrap();
+        let answer = connection.read_answer().unwrap();
         assert!(matches!(answer.status, 201 | 202), "{answer:?}");
-        answer.status == 202
+        found = (answer.status == 202).then_some(connection);
+        found.is_some()
     });
-    visits
+    (found.unwrap(), visits)
 }
 
 #[test]
@@ -79,8 +83,8 @@ fn while_the_old_process_finishes_visits_are_kept_and_those_with_a_key_wait() {
     for backend in Backend::KINDS {
         let stage = backend.stage();
         let (gateway, old, slow) = handing_over(&stage.settings);
-        let kept = 1 + visits_until_the_new_process_takes_one(&gateway);
-        let mut waiting = Connection::open(gateway.address()).unwrap();
+        let (mut waiting, visits) = connection_to_the_new_process(&gateway);
+        let kept = 1 + visits;
         let keyed = Request::new("POST", "/api/v1/stats?countryCode=GB").header("Idempotency-Key", "order-1");
         waiting.write(&keyed.bytes()).unwrap();
         process::signal_process(old, "KILL");
@@ -108,7 +112,7 @@ fn both_processes_killed_in_the_middle_lose_nothing() {
     for backend in Backend::KINDS {
         let stage = backend.stage();
         let (mut gateway, old, _slow) = handing_over(&stage.settings);
-        let kept = 1 + visits_until_the_new_process_takes_one(&gateway);
+        let kept = 1 + connection_to_the_new_process(&gateway).1;
         process::signal_process(old, "KILL");
         gateway.kill();
         until_true("the old process to end", || !process::runs(old));
@@ -122,7 +126,7 @@ fn both_processes_killed_in_the_middle_lose_nothing() {
 #[test]
 fn a_stop_of_the_new_process_leaves_what_it_kept_to_the_next_start() {
     let (mut gateway, old, _slow) = handing_over(&Settings::new());
-    let kept = 1 + visits_until_the_new_process_takes_one(&gateway);
+    let kept = 1 + connection_to_the_new_process(&gateway).1;
     gateway.stop();
     process::signal_process(old, "TERM");
     until_true("the old process to end", || !process::runs(old));
