@@ -116,6 +116,9 @@ fn a_server_that_was_killed_and_lost_everything_gets_the_totals_again() {
         let running = Load::new(gateway.address(), 16).start();
         running.wait_for_answers(200);
         until_true("visits in Redis", || visits_in(stage.server()).sum() > 0);
+        // The gateway sends no second commit before it knows of the first.
+        let first = visits_in(stage.server()).sum();
+        until_true("more visits in Redis", || visits_in(stage.server()).sum() > first);
         stage.server().kill();
         stage.server().start_again();
         running.wait_for_answers(200);
