@@ -5,7 +5,7 @@
 //! stands in its frame, so that a replay comes to the same numbers.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::event::SiteId;
 
@@ -15,26 +15,26 @@ type Known = HashMap<SiteId, HashSet<Box<str>>>;
 #[derive(Debug)]
 pub struct Names {
     names_max: usize,
-    known: Mutex<Known>,
+    known: RwLock<Known>,
 }
 
 impl Names {
     pub(super) fn new(names_max: usize) -> Self {
         Self {
             names_max,
-            known: Mutex::default(),
+            known: RwLock::default(),
         }
     }
 
     /// Takes over names that have counters already.
     pub(super) fn know<'a>(&self, site: SiteId, names: impl Iterator<Item = &'a Box<str>>) {
-        self.lock().entry(site).or_default().extend(names.cloned());
+        self.write().entry(site).or_default().extend(names.cloned());
     }
 
     /// Takes over what another lane knows.
     pub(super) fn know_all(&self, other: &Self) {
         let others: Vec<_> = other
-            .lock()
+            .read()
             .iter()
             .map(|(site, names)| (*site, names.clone()))
             .collect();
@@ -45,20 +45,29 @@ impl Names {
 
     /// Whether events of this name count among all others, since the site has no room for it.
     pub fn is_other(&self, site: SiteId, name: &str) -> bool {
-        let mut known = self.lock();
-        let names = known.entry(site).or_default();
-        if names.contains(name) {
-            return false;
+        // Nearly every event has a name that is known: workers do not wait for each other then.
+        if let Some(names) = self.read().get(&site) {
+            let is_known = names.contains(name);
+            if is_known || names.len() >= self.names_max {
+                return !is_known;
+            }
         }
-        let is_full = names.len() >= self.names_max;
-        if !is_full {
+        let mut known = self.write();
+        let names = known.entry(site).or_default();
+        // Another worker may have taken the last place meanwhile.
+        let has_room = names.len() < self.names_max;
+        if has_room {
             names.insert(name.into());
         }
-        is_full
+        !has_room && !names.contains(name)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
