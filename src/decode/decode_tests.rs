@@ -95,6 +95,63 @@ fn a_bad_line_or_element_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_costs_only_its_own_event() {
+    let (a, b) = (r#"{"name":"a\u00e9","title":"\"[,"}"#, r#"{"name":"b"}"#);
+    let deep = format!(r#"{{"name":"x","y":{}{}}}"#, "[".repeat(50), "]".repeat(50));
+    for (bad, reason) in [
+        (r#"{"name":"x","title":"cut \ud83d"}"#, Reason::Utf8Invalid),
+        (r#"{"name":"x","properties":{"n":1e999}}"#, Reason::NumberOutOfRange),
+        (deep.as_str(), Reason::JsonTooDeep),
+    ] {
+        for body in [
+            format!("[{a},{bad} , {b}]"),
+            format!(r#"{{"sent_at":1795000000000,"x":"\ud800","events":[{a}, {bad},{b} ]}}"#),
+        ] {
+            let (result, told) = decode(body.as_bytes(), Form::Json);
+            assert_eq!((result, told.len()), (Ok(()), 3), "{body}");
+            assert!(matches!(&told[0], Told::Event { name, .. } if name == "aé"), "{told:?}");
+            assert_eq!(told[1], Told::Flaw(reason, "", String::new()), "{body}");
+            let sent_at = body.contains("sent_at").then_some(1_795_000_000_000_u64);
+            let said = format!("sent_at_ms: {sent_at:?}");
+            assert!(
+                matches!(&told[2], Told::Event { name, sent, .. } if name == "b" && sent.contains(&said)),
+                "{told:?}"
+            );
+        }
+        // What is no JSON is refused whole all the same, and so are too many.
+        for broken in [
+            format!("[{bad},{b}"),
+            format!("[{bad},{b} {b}]"),
+            format!("[{bad},nul]"),
+            format!("[{bad}]"),
+        ] {
+            assert!(decode(broken.as_bytes(), Form::Json).0.is_err(), "{broken}");
+        }
+        let many = format!("[{bad}{}]", format!(",{b}").repeat(1_000));
+        assert_eq!(decode(many.as_bytes(), Form::Json).0, Err(Reason::TooManyEvents));
+    }
+    let raw = [b"[{\"name\":\"\xff\"},".as_slice(), b.as_bytes(), b"]"].concat();
+    let (result, told) = decode(&raw, Form::Json);
+    assert_eq!((result, told.len()), (Ok(()), 2));
+    assert_eq!(told[0], Told::Flaw(Reason::Utf8Invalid, "", String::new()));
+}
+
+#[test]
+fn a_batch_that_would_lose_events_is_refused() {
+    let twice = r#"{"events":[{"name":"a"}],"events":[{"name":"b"}]}"#;
+    assert_eq!(flaw(twice), (Reason::KeyDuplicate, "the body"));
+    let twice = r#"{"events":7,"events":[{"name":"b"}]}"#;
+    assert_eq!(
+        flaw(twice).0,
+        Reason::FieldInvalid,
+        "the first is no array: one event without a name"
+    );
+    let twice = r#"{"sent_at":1,"events":[{"name":"b"}],"sent_at":2}"#;
+    assert_eq!(flaw(twice), (Reason::KeyDuplicate, "the body"));
+    assert_eq!(flaw(r#"{"events":{"name":"a"}}"#), (Reason::FieldInvalid, "events"));
+}
+
+#[test]
 fn every_field_is_read() {
     let body = json!({
         "name": "purchase", "id": "o-1", "time": "2026-11-22T10:00:00+02:00", "sent_at": 1_795_000_000_500_u64,
@@ -137,10 +194,16 @@ fn every_field_is_read() {
     };
     decoder().decode(&mut bytes, Form::Json, &mut sink).unwrap();
     assert_eq!(seen, 1);
+    let (_, told) = decode(br#"{"name":"a","ip":"::ffff:203.0.113.7"}"#, Form::Json);
+    assert!(
+        matches!(&told[0], Told::Event { sent, .. } if sent.contains("address: Some(203.0.113.7)")),
+        "{told:?}"
+    );
 }
 
 #[test]
 fn a_batch_tells_when_it_was_sent_for_events_that_do_not() {
+    assert_eq!(names(r#"{"sent_at":null,"events":[{"name":"a"}]}"#, Form::Json), ["a"]);
     let (_, told) = decode(
         br#"{"sent_at":1795000000000,"events":[{"name":"a"},{"name":"b","sent_at":1795000000007}]}"#,
         Form::Json,
@@ -174,6 +237,7 @@ fn bad_fields_are_named() {
         (r#"{"name":"a","title":"\u0000"}"#, Reason::FieldInvalid, "title"),
         (r#"{"name":"a","screen":[1,2]}"#, Reason::FieldInvalid, "screen"),
         (r#"{"name":"a","ip":"1.2.3"}"#, Reason::FieldInvalid, "ip"),
+        (r#"{"name":"a","ip":"fe80::1%eth0"}"#, Reason::FieldInvalid, "ip"),
         (r#"{"name":"a","country":"GBR"}"#, Reason::FieldInvalid, "country"),
         (r#"{"name":"a","revenue":19.99}"#, Reason::FieldInvalid, "revenue"),
         (
@@ -327,6 +391,27 @@ proptest! {
         // Serde reads some numbers a digit off, so what it reads is held against what it reads.
         let expected: Json = serde_json::from_str(&properties.to_string()).unwrap();
         prop_assert_eq!(read, &expected);
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_is_read_alone(
+        lines in proptest::collection::vec(prop_oneof![
+            any_json().prop_map(|json| json!({"name": "a", "properties": {"x": json}}).to_string()),
+            r#"[{}\[\]":,a0-9 \\-]{0,20}"#,
+            Just(r#"{"name":"open"#.to_owned()),
+            Just(r#"{"name":"a","properties":{"x":"\"\u0061"}}"#.to_owned()),
+        ], 1..6),
+    ) {
+        let lines: Vec<String> = lines.into_iter().map(|line| line.replace('\n', " ")).filter(|line| !line.trim().is_empty()).collect();
+        let (_, together) = decode(lines.join("\n").as_bytes(), Form::Lines);
+        let alone: Vec<_> = lines.iter().flat_map(|line| decode(line.as_bytes(), Form::Lines).1).collect();
+        prop_assert_eq!(&together, &alone);
+        // In a batch with one that cannot be read they are read one by one.
+        let good: Vec<_> = lines.iter().filter(|line| serde_json::from_str::<Json>(line).is_ok()).cloned().collect();
+        let alone: Vec<_> = good.iter().flat_map(|line| decode(line.as_bytes(), Form::Lines).1).collect();
+        let (result, batch) = decode(format!("[{},1e999,7]", [good, vec!["7".into()]].concat().join(",")).as_bytes(), Form::Json);
+        prop_assert_eq!(result, Ok(()));
+        prop_assert_eq!(&batch[..alone.len()], &alone[..]);
     }
 
     #[test]

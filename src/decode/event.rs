@@ -163,9 +163,13 @@ pub fn read<'a>(
         }
     }
     if sent.name.is_empty() {
-        return Err(flaw("name", (Reason::FieldMissing, "must be given")));
+        // Whoever sends a batch that is none is better told so.
+        return Err(match value.get("events") {
+            Some(_) => flaw("events", ARRAY),
+            None => flaw("name", (Reason::FieldMissing, "must be given")),
+        });
     }
-    if let Some(sent_at) = sent_at.filter(|_| sent.sent_at_ms.is_none()) {
+    if let Some(sent_at) = sent_at.filter(|sent_at| sent.sent_at_ms.is_none() && !sent_at.is_null()) {
         sent.sent_at_ms = Some(time(sent_at).map_err(|fault| flaw("sent_at", fault))?);
     }
     if let Some(properties) = properties {
@@ -214,7 +218,7 @@ fn set<'a>(sent: &mut Sent<'a>, field: &'static str, value: Value<'_, 'a>) -> Re
         "language" => sent.language = text_of(value, prose, LANGUAGE_BYTES_MAX, TEXT)?,
         "user_agent" => sent.user_agent = text_of(value, prose, super::USER_AGENT_BYTES_MAX, TEXT)?,
         "screen" => sent.screen = Some(value.text().and_then(screen).ok_or(SCREEN)?),
-        "ip" => sent.address = Some(value.text().and_then(|ip| ip.parse().ok()).ok_or(ADDRESS)?),
+        "ip" => sent.address = Some(value.text().and_then(address).ok_or(ADDRESS)?),
         "country" => {
             let code = value.text().ok_or(COUNTRY)?;
             sent.country = Some(Country::parse(code.as_bytes()).ok_or(COUNTRY)?);
@@ -223,6 +227,11 @@ fn set<'a>(sent: &mut Sent<'a>, field: &'static str, value: Value<'_, 'a>) -> Re
         _ => {}
     }
     Ok(())
+}
+
+/// An address in its own family: an IPv4 one may come in the clothes of IPv6.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
 type Check = fn(&str, usize) -> Option<&str>;

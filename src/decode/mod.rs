@@ -8,11 +8,13 @@
 //! Bounded: the decompressed body and its ratio to what was sent, the window of zstd, the depth of the JSON, the events
 //! of a body, the keys, depth and bytes of `properties` and `items`, and every text.
 //!
-//! On failure: a body that cannot be read is refused whole; an event that cannot be kept is one [`Flaw`] and leaves the
-//! others alone. What is left over after one event is never taken for another.
+//! On failure: a body that is no JSON is refused whole; an event that cannot be kept is one [`Flaw`] and leaves the others
+//! alone, also where a text or a number in it cannot be read. What is left over after one event is never taken for
+//! another.
 
 mod compact;
 mod compression;
+mod elements;
 mod event;
 mod page;
 mod text;
@@ -22,10 +24,11 @@ use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
 
 pub use compression::{Encoding, ExpansionLimits, decompress};
 pub use event::{Sent, SentRevenue};
-pub use page::host_of;
+pub use page::{host_of, is_page};
 pub use text::cut;
 
-use self::compact::Compact;
+use self::compact::{Compact, has_twins};
+use self::elements::Elements;
 use self::tree::Value;
 use crate::config::EventsConfig;
 use crate::outcome::Reason;
@@ -95,18 +98,59 @@ impl Decoder {
     }
 
     fn document(&mut self, bytes: &mut [u8], length: usize, sink: &mut Sink<'_>) -> Result<(), Reason> {
-        if bytes.get(..length).is_none_or(|text| text.trim_ascii().is_empty()) {
+        let text = bytes.get(..length).unwrap_or_default();
+        if text.trim_ascii().is_empty() {
             return Err(Reason::BodyEmpty);
         }
-        let (batch_max, compact) = (self.batch_max, &mut self.compact);
+        // The parser writes texts with escapes anew where they stand; everything else it leaves as it was.
+        let unread = text.contains(&b'\\').then(|| bytes.to_vec());
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape_padded(bytes, length, &mut self.buffers, &mut tape);
-        let result = match parsed {
-            Ok(()) => tell_document(&tape.0, (compact, batch_max), sink),
-            Err(error) => Err(reason(error.error())),
-        };
+        let parsed = parsed.map_err(|error| reason(error.error()));
+        let told = parsed.and_then(|()| tell_document(&tape.0, (&mut self.compact, self.batch_max), sink));
         self.keep(tape, length);
-        result
+        match parsed {
+            Err(reason) if is_of_one_value(reason) => match unread {
+                Some(mut unread) => self.one_by_one(&mut unread, (length, reason), sink),
+                None => self.one_by_one(bytes, (length, reason), sink),
+            },
+            _ => told,
+        }
+    }
+
+    /// Reads a batch with a value that cannot be read, which is no reason to refuse the events beside it. What follows
+    /// an event is its padding.
+    fn one_by_one(
+        &mut self,
+        bytes: &mut [u8],
+        (length, whole): (usize, Reason),
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Reason> {
+        let text = bytes.get(..length).unwrap_or_default();
+        let Some(Elements { events, sent_at }) = Elements::find(text, self.batch_max) else {
+            return Err(whole);
+        };
+        match events.len() {
+            0 | 1 => return Err(whole),
+            events if events > self.batch_max => return Err(Reason::TooManyEvents),
+            _ => {}
+        }
+        let mut sent_at = sent_at.and_then(|place| text.get(place)).map(<[u8]>::to_vec);
+        let sent_at = match &mut sent_at {
+            Some(text) => Some(simd_json::to_tape(text).map_err(|error| reason(error.error()))?),
+            None => None,
+        };
+        let sent_at = sent_at.as_ref().map(|tape| Value::root(&tape.0));
+        for event in events {
+            let length = event.len();
+            let rest = bytes.get_mut(event.start..).unwrap_or_default();
+            match self.one(rest, (length, sent_at), sink) {
+                Ok(()) => {}
+                Err(reason) if is_of_one_value(reason) => sink(Err(unreadable(reason))),
+                Err(reason) => return Err(reason),
+            }
+        }
+        Ok(())
     }
 
     /// Each line is a document of its own, and the next line is its padding.
@@ -125,22 +169,27 @@ impl Decoder {
             if events > self.batch_max {
                 return Err(Reason::TooManyEvents);
             }
-            let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-            match simd_json::fill_tape_padded(rest, line, &mut self.buffers, &mut tape) {
-                Ok(()) => {
-                    let value = Value::root(&tape.0);
-                    tell(value, None, &mut self.compact, sink);
-                }
-                Err(error) => sink(Err(Flaw {
-                    reason: reason(error.error()),
-                    field: "",
-                    rule: reason(error.error()).row().text,
-                    id: "",
-                })),
+            if let Err(reason) = self.one(rest, (line, None), sink) {
+                sink(Err(unreadable(reason)));
             }
-            self.keep(tape, line);
         }
         if events == 0 { Err(Reason::BodyEmpty) } else { Ok(()) }
+    }
+
+    /// Tells an event of a length, which has its padding behind it; why not, if it is no JSON.
+    fn one(
+        &mut self,
+        bytes: &mut [u8],
+        (length, sent_at): (usize, Option<Value<'_, '_>>),
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Reason> {
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let parsed = simd_json::fill_tape_padded(bytes, length, &mut self.buffers, &mut tape);
+        if parsed.is_ok() {
+            tell(Value::root(&tape.0), sent_at, &mut self.compact, sink);
+        }
+        self.keep(tape, length);
+        parsed.map_err(|error| reason(error.error()))
     }
 
     /// Keeps the buffers for the next document, after one of a length.
@@ -160,20 +209,39 @@ fn tell_document(
     sink: &mut Sink<'_>,
 ) -> Result<(), Reason> {
     let root = Value::root(nodes);
-    let envelope = root.get("events").filter(Value::is_array);
-    let events = if root.is_array() { Some(root) } else { envelope };
-    let Some(events) = events else {
+    let Some((events, sent_at)) = batch(root)? else {
         tell(root, None, compact, sink);
         return Ok(());
     };
     if events.len() > batch_max {
         return Err(Reason::TooManyEvents);
     }
-    let sent_at = envelope.and_then(|_| root.get("sent_at"));
     for event in events.elements() {
         tell(event, sent_at, compact, sink);
     }
     Ok(())
+}
+
+/// An array of events, and the time of sending beside it.
+type Batch<'t, 'a> = (Value<'t, 'a>, Option<Value<'t, 'a>>);
+
+/// The batch that a document is; `None` if it is one event.
+fn batch<'t, 'a>(root: Value<'t, 'a>) -> Result<Option<Batch<'t, 'a>>, Reason> {
+    if root.is_array() {
+        return Ok(Some((root, None)));
+    }
+    let Some(events) = root.get("events").filter(Value::is_array) else {
+        return Ok(None);
+    };
+    // Of two lists one would be lost.
+    let members = root.members().into_iter().flatten();
+    let keys = members
+        .map(|(key, _)| key)
+        .filter(|key| ["events", "sent_at"].contains(key));
+    if has_twins(keys) {
+        return Err(Reason::KeyDuplicate);
+    }
+    Ok(Some((events, root.get("sent_at"))))
 }
 
 fn tell<'a>(value: Value<'_, 'a>, sent_at: Option<Value<'_, 'a>>, compact: &mut Compact, sink: &mut Sink<'_>) {
@@ -184,6 +252,24 @@ fn tell<'a>(value: Value<'_, 'a>, sent_at: Option<Value<'_, 'a>>, compact: &mut 
             sink(Ok(sent));
         }
         Err(flaw) => sink(Err(flaw)),
+    }
+}
+
+/// Whether what is wrong concerns one value, and the JSON around it may be good.
+const fn is_of_one_value(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Utf8Invalid | Reason::NumberOutOfRange | Reason::JsonTooDeep
+    )
+}
+
+/// The flaw of an event of which nothing could be read.
+fn unreadable(reason: Reason) -> Flaw<'static> {
+    Flaw {
+        reason,
+        field: "",
+        rule: reason.row().text,
+        id: "",
     }
 }
 

@@ -34,6 +34,11 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Whether a text is the URL of a page, as events may name it.
+pub fn is_page(url: &str) -> bool {
+    Page::parse(url).is_some()
+}
+
 /// The host of an authority such as `user@shop.example:8443`, or of an origin's.
 pub fn host_of(authority: &str) -> Option<&str> {
     let host = authority.rsplit('@').next()?;

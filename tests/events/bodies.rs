@@ -131,6 +131,18 @@ fn a_bad_item_never_spoils_the_others() {
     ];
     assert_eq!(told, expected);
     assert_eq!(body["errors"][0]["id"], "x");
+    // A text cut within a letter, as scripts send it, and a number that nobody can keep.
+    let unreadable = r#"{"events":[{"name":"a"},{"name":"b","title":"x\ud83d"},{"name":"c","n":1e999},{"name":"d"}]}"#;
+    let body = client.send(&post(unreadable)).json();
+    assert_eq!((&body["accepted"], &body["rejected"]), (&json!(2), &json!(2)), "{body}");
+    let told = |place: usize| {
+        (
+            body["errors"][place]["index"].clone(),
+            body["errors"][place]["code"].clone(),
+        )
+    };
+    assert_eq!(told(0), (json!(1), json!("utf8_invalid")));
+    assert_eq!(told(1), (json!(2), json!("number_out_of_range")));
     let lines = client.send(&typed(
         "application/x-ndjson",
         "{\"name\":\"a\"}\n{\"name\":\n{\"name\":\"b\"}\n\u{1}",
@@ -172,6 +184,7 @@ fn a_request_of_which_nothing_is_kept_looks_like_a_refusal() {
             "items",
         ),
         ("[7]", 422, "field_invalid", ""),
+        (r#"{"events":{"name":"a"}}"#, 422, "field_invalid", "events"),
     ] {
         let answer = client.send(&post(body));
         assert_eq!(answer.status, status, "{body} {}", answer.text());
@@ -204,6 +217,8 @@ fn what_is_no_json_is_400_and_says_why() {
     for (body, code) in rows {
         assert_problem(&client.send(&post(body)), 400, code);
     }
+    let twice = r#"{"events":[{"name":"a"}],"events":[{"name":"b"}]}"#;
+    assert_problem(&client.send(&post(twice)), 400, "key_duplicate");
     for nan in ["NaN", "Infinity", "-Infinity", "0x1", "01", "+1"] {
         let answer = client.send(&post(format!(r#"{{"name":"a","properties":{{"x":{nan}}}}}"#)));
         assert_eq!(answer.status, 400, "{nan} {}", answer.text());
