@@ -3,6 +3,8 @@
 use hyper::header::{HeaderMap, REFERER};
 use serde_json::{Map, Value, json};
 
+use crate::decode::is_page;
+
 /// What a pixel without a name counts.
 const USUAL_NAME: &str = "page_view";
 
@@ -38,8 +40,9 @@ pub fn event(query: &str, headers: &HeaderMap) -> Vec<u8> {
         event.insert("revenue".into(), json!({ "minor": minor, "currency": currency }));
     }
     event.entry("name").or_insert_with(|| USUAL_NAME.into());
+    // An app, or whatever else names itself where a page would, is none; its views count all the same.
     let page = headers.get(REFERER).and_then(|page| page.to_str().ok());
-    if let Some(page) = page {
+    if let Some(page) = page.filter(|page| is_page(page)) {
         event.entry("url").or_insert_with(|| page.into());
     }
     Value::from(event).to_string().into_bytes()
@@ -67,6 +70,15 @@ mod tests {
     #[test]
     fn a_bare_pixel_is_a_view_of_the_page_that_shows_it() {
         assert_eq!(read(""), json!({"name": "page_view", "url": "https://shop.example/a"}));
+    }
+
+    #[test]
+    fn a_referer_that_is_no_page_is_left_alone() {
+        for referer in ["android-app://com.shop/", "about:client", "https://shop.example/a b"] {
+            let headers = HeaderMap::from_iter([(REFERER, HeaderValue::from_static(referer))]);
+            let event: Value = serde_json::from_slice(&event("", &headers)).unwrap();
+            assert_eq!(event, json!({"name": "page_view"}), "{referer}");
+        }
     }
 
     #[test]

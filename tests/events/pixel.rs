@@ -36,7 +36,9 @@ fn a_pixel_counts_a_view_of_its_page_or_whatever_it_names() {
     }
     let head = client.send(&Request::new("HEAD", PIXEL));
     assert_eq!((head.status, head.header("content-length")), (200, Some("43")));
-    until_counted(&stage, DEFAULT_SITE, &[("page_view", 1), ("buy", 1)]);
+    let in_app = Request::new("GET", PIXEL).header("Referer", "android-app://com.shop/");
+    assert_picture(&client.send(&in_app), 200);
+    until_counted(&stage, DEFAULT_SITE, &[("page_view", 2), ("buy", 1)]);
     gateway.stop();
     let events = kept::events(&stage.settings);
     assert_eq!(
