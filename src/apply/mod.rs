@@ -16,7 +16,7 @@ use crate::config::ApplyConfig;
 use crate::event::{Country, Deltas, Family, SiteId};
 
 use tally::Tally;
-pub use tally::{OTHER_FIELD, VISIT_FIELD};
+pub use tally::{OTHER_FIELD, VISIT_FIELD, VISIT_NAME_FIELD, field_of};
 pub use window::First;
 use window::{Claim, Id, Window};
 
@@ -60,25 +60,34 @@ pub struct NamedEvent<'a> {
     pub site: SiteId,
     /// When it was received, in milliseconds since 1970.
     pub time_ms: u64,
-    /// What it is counted as.
-    pub name: &'a str,
+    /// The field that counts it: see [`field_of`].
+    pub field: &'a str,
     /// The client's id; an event without one is never a duplicate.
     pub id: Option<&'a [u8]>,
     /// The request that it came with, and its place in that; 0 if the request has no name.
     pub request: u64,
 }
 
-/// Visits of a replay that are decided together.
+/// Visits and events of a replay that are decided together.
 const TOGETHER: usize = 32;
 
-/// A visit of a replay that is not decided yet.
+/// A visit or an event of a replay that is not decided yet.
 #[derive(Debug)]
 struct Waiting {
     claim: Claim,
     site: SiteId,
-    country: Country,
-    /// Whether it counts here if its id is new.
-    counts: bool,
+    counts: Counts,
+}
+
+/// What raises if its id is new.
+#[derive(Debug)]
+enum Counts {
+    /// A visit of a country.
+    Visit(Country),
+    /// An event, in a field.
+    Event(Box<str>),
+    /// Nothing: it is the other lane's.
+    Nothing,
 }
 
 /// The state that decides what frames mean.
@@ -118,12 +127,12 @@ impl Apply {
 
     /// The same for a visit that nobody waits for.
     pub fn replay(&mut self, visit: KeyedVisit<'_>) {
-        self.wait(visit, true);
+        self.wait(visit.site, self.claim(visit), Counts::Visit(visit.country));
     }
 
     /// A visit of the other lane: its id is known from now on, and who counted it is not this lane's matter.
     pub fn witness(&mut self, visit: KeyedVisit<'_>) {
-        self.wait(visit, false);
+        self.wait(visit.site, self.claim(visit), Counts::Nothing);
     }
 
     /// Keeps the total that the visit with an id was answered with, for its twins.
@@ -133,9 +142,11 @@ impl Apply {
 
     /// One event, counted unless its id was.
     pub fn event(&mut self, event: NamedEvent<'_>) -> EventStep {
-        match self.claim_event(event) {
+        self.settle();
+        let claim = self.claim_event(event);
+        match claim.and_then(|claim| self.window.take(&claim)) {
             None => {
-                self.tally.event(event.site, event.name);
+                self.tally.event(event.site, event.field);
                 EventStep::Counted
             }
             Some(First { total, .. }) if event.request != 0 && total == Some(event.request) => EventStep::Repeated,
@@ -143,9 +154,20 @@ impl Apply {
         }
     }
 
+    /// The same for an event that nobody waits for.
+    pub fn replay_event(&mut self, event: NamedEvent<'_>) {
+        match self.claim_event(event) {
+            Some(claim) => self.wait(event.site, claim, Counts::Event(event.field.into())),
+            // Whatever was before it makes no difference.
+            None => self.tally.event(event.site, event.field),
+        }
+    }
+
     /// An event of the other lane, as [`Apply::witness`].
     pub fn witness_event(&mut self, event: NamedEvent<'_>) {
-        let _ = self.claim_event(event);
+        if let Some(claim) = self.claim_event(event) {
+            self.wait(event.site, claim, Counts::Nothing);
+        }
     }
 
     /// The changes to the counters since the last call.
@@ -154,13 +176,8 @@ impl Apply {
         self.tally.drain()
     }
 
-    fn wait(&mut self, visit: KeyedVisit<'_>, counts: bool) {
-        self.waiting.push(Waiting {
-            claim: self.claim(visit),
-            site: visit.site,
-            country: visit.country,
-            counts,
-        });
+    fn wait(&mut self, site: SiteId, claim: Claim, counts: Counts) {
+        self.waiting.push(Waiting { claim, site, counts });
         if self.waiting.len() >= TOGETHER {
             self.settle();
         }
@@ -168,10 +185,15 @@ impl Apply {
 
     /// Decides what waits, in its order.
     fn settle(&mut self) {
-        self.window.approach(self.waiting.iter().map(|visit| &visit.claim));
-        for visit in self.waiting.drain(..) {
-            if self.window.take(&visit.claim).is_none() && visit.counts {
-                self.tally.visits(visit.site, std::iter::once((visit.country, 1)));
+        self.window.approach(self.waiting.iter().map(|waiting| &waiting.claim));
+        for Waiting { claim, site, counts } in self.waiting.drain(..) {
+            if self.window.take(&claim).is_some() {
+                continue;
+            }
+            match counts {
+                Counts::Visit(country) => self.tally.visits(site, std::iter::once((country, 1))),
+                Counts::Event(field) => self.tally.event(site, &field),
+                Counts::Nothing => {}
             }
         }
     }
@@ -184,8 +206,8 @@ impl Apply {
         self.window.claim(visit.key(), visit.time_ms, first)
     }
 
-    /// Takes the id of an event; one without an id of the client's is always new.
-    fn claim_event(&mut self, event: NamedEvent<'_>) -> Option<First> {
+    /// The claim of an event on its id; one without an id of the client's has none, and is always new.
+    fn claim_event(&self, event: NamedEvent<'_>) -> Option<Claim> {
         let id = Id {
             site: event.site,
             family: Family::Events,
@@ -195,9 +217,7 @@ impl Apply {
             country: Country::UNKNOWN,
             total: Some(event.request),
         };
-        self.settle();
-        let claim = self.window.claim(id, event.time_ms, first);
-        self.window.take(&claim)
+        Some(self.window.claim(id, event.time_ms, first))
     }
 }
 
@@ -286,31 +306,46 @@ mod tests {
         assert!(apply.drain().is_empty());
     }
 
+    const IDS: [&[u8]; 20] = [
+        b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h", b"i", b"j", b"k", b"l", b"m", b"n", b"o", b"p", b"q", b"r",
+        b"s", b"t",
+    ];
+
     proptest! {
         #[test]
         fn a_replay_decides_as_it_was_decided_live(
-            visits in prop::collection::vec((0..20_usize, 0..5_000_u64, any::<bool>()), 0..200),
+            frames in prop::collection::vec((0..22_usize, 0..5_000_u64, any::<bool>(), any::<bool>()), 0..200),
             window_ids_max in 1..20_usize,
         ) {
-            const IDS: [&[u8]; 20] = [
-                b"a", b"b", b"c", b"d", b"e", b"f", b"g", b"h", b"i", b"j", b"k", b"l", b"m", b"n", b"o", b"p", b"q", b"r",
-                b"s", b"t",
-            ];
             let config = ApplyConfig { window_ms: 1_000, window_ids_max, ..ApplyConfig::default() };
             let [mut live, mut late] = [(); 2].map(|()| Apply::new(&config, &[0; 16]));
             let mut last = 0;
-            for (id, later_ms, own) in visits {
+            for (id, later_ms, own, is_event) in frames {
                 last += later_ms / 20;
-                let visit = keyed(IDS[id], last);
-                if own {
-                    live.visit(visit);
-                    late.replay(visit);
-                } else {
-                    live.witness(visit);
-                    late.witness(visit);
+                let id = IDS.get(id).copied();
+                let event = NamedEvent { time_ms: last, ..named(id, 0) };
+                match (id.filter(|_| !is_event), own) {
+                    (Some(id), true) => {
+                        live.visit(keyed(id, last));
+                        late.replay(keyed(id, last));
+                    }
+                    (Some(id), false) => {
+                        live.witness(keyed(id, last));
+                        late.witness(keyed(id, last));
+                    }
+                    (None, true) => {
+                        live.event(event);
+                        late.replay_event(event);
+                    }
+                    (None, false) => {
+                        live.witness_event(event);
+                        late.witness_event(event);
+                    }
                 }
             }
             prop_assert_eq!(late.visit(keyed(b"a", last)), live.visit(keyed(b"a", last)));
+            let event = NamedEvent { time_ms: last, ..named(Some(b"a"), 0) };
+            prop_assert_eq!(late.event(event), live.event(event));
             prop_assert_eq!(late.drain(), live.drain());
         }
     }
@@ -319,7 +354,7 @@ mod tests {
         NamedEvent {
             site: SiteId::DEFAULT,
             time_ms: 5,
-            name: "signup",
+            field: "signup",
             id,
             request,
         }
@@ -334,6 +369,13 @@ mod tests {
         assert_eq!(apply.event(named(None, 0)), EventStep::Counted);
         assert_eq!(apply.drain().get(&EVENTS, "signup"), 3);
         assert!(apply.drain().is_empty());
+    }
+
+    #[test]
+    fn names_with_a_meaning_of_their_own_are_counted_elsewhere() {
+        assert_eq!(field_of("signup"), "signup");
+        let reserved = [VISIT_FIELD, OTHER_FIELD, VISIT_NAME_FIELD].map(field_of);
+        assert_eq!(reserved, [VISIT_NAME_FIELD, OTHER_FIELD, OTHER_FIELD]);
     }
 
     #[test]

@@ -9,8 +9,19 @@ use crate::fold::Fold;
 pub const VISIT_FIELD: &str = "visit";
 /// The field that counts events whose names a site has too many of.
 pub const OTHER_FIELD: &str = "__other__";
+/// The field of events that are called as visits are, so that a number never mixes the two.
+pub const VISIT_NAME_FIELD: &str = "__visit__";
 
-/// Visits by site and country, events by site and name.
+/// The field that counts events of a name. Clients may send any; fields with a meaning of their own count nothing else.
+pub fn field_of(name: &str) -> &str {
+    match name {
+        VISIT_FIELD => VISIT_NAME_FIELD,
+        VISIT_NAME_FIELD => OTHER_FIELD,
+        name => name,
+    }
+}
+
+/// Visits by site and country, events by site and field.
 #[derive(Debug, Default)]
 pub struct Tally {
     visits: BTreeMap<SiteId, Fold>,
@@ -24,13 +35,13 @@ impl Tally {
         counts.for_each(|(country, visits)| fold.add(country, visits));
     }
 
-    /// Counts an event.
-    pub fn event(&mut self, site: SiteId, name: &str) {
-        let names = self.events.entry(site).or_default();
-        match names.get_mut(name) {
+    /// Counts an event in a field.
+    pub fn event(&mut self, site: SiteId, field: &str) {
+        let fields = self.events.entry(site).or_default();
+        match fields.get_mut(field) {
             Some(count) => *count += 1,
             None => {
-                names.insert(name.into(), 1);
+                fields.insert(field.into(), 1);
             }
         }
     }
@@ -53,9 +64,9 @@ impl Tally {
             }
             fold.clear();
         }
-        for (site, names) in std::mem::take(&mut self.events) {
-            for (name, count) in names {
-                deltas.add(events_of(site), &name, count);
+        for (site, fields) in std::mem::take(&mut self.events) {
+            for (field, count) in fields {
+                deltas.add(events_of(site), &field, count);
             }
         }
         deltas

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +44,13 @@ impl Salts {
             folder,
             known,
             turning: Mutex::default(),
+        }
+    }
+
+    /// Turns to the salts of today, so that those of long ago are destroyed also where no events come.
+    pub fn look(&self, now_ms: u64) {
+        if now_ms / DAY_MS > self.known.load().today {
+            self.turn(now_ms / DAY_MS);
         }
     }
 
@@ -108,7 +116,10 @@ fn keep_salt(folder: &Path, day: u64) -> io::Result<Salt> {
     fs::create_dir_all(folder)?;
     let draft = folder.join(format!("{day}.{}.draft", process::id()));
     let salt = fresh();
-    let mut file = fs::File::create(&draft)?;
+    // Nobody else on the machine needs it.
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&draft)?;
     file.write_all(&salt)?;
     file.sync_all()?;
     // Fails where another process was faster; then that one's is the salt.
@@ -150,6 +161,8 @@ fn destroy_before(folder: &Path, day: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const NOON: u64 = 20_000 * DAY_MS + DAY_MS / 2;
@@ -178,6 +191,26 @@ mod tests {
         assert_eq!(salts.of(NOON, NOON + 2 * DAY_MS), third);
         let left = fs::read_dir(folder.path().join("salts")).unwrap().count();
         assert_eq!(left, 2);
+    }
+
+    #[test]
+    fn a_salt_is_destroyed_also_where_no_events_come_and_nobody_else_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let salts = Salts::open(folder.path(), NOON);
+        let first = salts.of(NOON, NOON);
+        let kept = || {
+            let files = fs::read_dir(folder.path().join("salts")).unwrap();
+            files
+                .map(|file| fs::read(file.unwrap().path()).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let file = path(&folder.path().join("salts"), NOON / DAY_MS);
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        salts.look(NOON + DAY_MS / 4);
+        salts.look(NOON + DAY_MS);
+        assert!(kept().contains(&first.to_vec()), "its events may still come");
+        salts.look(NOON + 2 * DAY_MS);
+        assert!(!kept().is_empty() && !kept().contains(&first.to_vec()));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::decode::{Decoder, ExpansionLimits, Form, USER_AGENT_BYTES_MAX, cut, d
 use crate::directory::Rights;
 use crate::event::SiteId;
 use crate::outcome::Reason;
-use crate::pipeline::{EventBatch, EventsReceipt, Intake, Origin, Received, Reception, Request, Sender};
+use crate::pipeline::{EventBatch, EventsReceipt, Intake, Origin, Received, Reception, Sender};
 
 /// Takes the events of one worker.
 pub struct Events {
@@ -116,7 +116,7 @@ impl Events {
         };
         let (origin, form, key, body) = read.await.map_err(|reason| self.refuse(reason))?;
         let sender = Sender {
-            request: key.as_deref().map(|key| Request::new(key, &body)),
+            request: key.as_deref().map(|key| self.reception.request(origin, key, &body)),
             ..self.sender(origin, call)
         };
         self.keep(sender, form, body).await

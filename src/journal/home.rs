@@ -70,6 +70,19 @@ impl Lane {
     }
 }
 
+/// The identity of a data directory, for what must mean the same in both lanes: that of the first one that was used.
+///
+/// # Errors
+/// When it cannot be read, or nothing was ever kept there.
+pub fn identity_of(data_dir: &Path) -> io::Result<Identity> {
+    for lane in Lane::BOTH {
+        if let Some(identity) = lane.identity(data_dir)? {
+            return Ok(identity);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "nothing was ever kept there"))
+}
+
 impl LaneLock {
     /// Takes hold of a lane; its folder is made if need be.
     ///

@@ -40,7 +40,7 @@ use std::thread::JoinHandle;
 
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use frame::{Frame, HEADER_BYTES, encode};
-pub use home::{Home, Lane, LaneLock};
+pub use home::{Home, Lane, LaneLock, identity_of};
 pub use log::{Draft, Log, Submitted};
 pub use reader::Reader;
 pub use recover::Recovery;

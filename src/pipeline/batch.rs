@@ -1,5 +1,6 @@
 //! The events of one request, encoded as frames.
 
+use super::names::Claim;
 use crate::event::{Event, EventId};
 use crate::journal::Draft;
 use crate::journal::payload::{self, Manner};
@@ -13,6 +14,8 @@ pub struct EventBatch {
     with_id: usize,
     /// The latest time at which one was received.
     received_ms: u64,
+    /// The names that get a counter by these events.
+    claims: Vec<Claim>,
 }
 
 impl EventBatch {
@@ -29,6 +32,16 @@ impl EventBatch {
             self.bytes.truncate(start);
         }
         fits
+    }
+
+    /// Adds the claim of an event's name.
+    pub fn claim(&mut self, claim: Option<Claim>) {
+        self.claims.extend(claim);
+    }
+
+    /// The events are, or may be, in the log: their names have counters from now on.
+    pub fn settle_names(&mut self) {
+        self.claims.drain(..).for_each(Claim::settle);
     }
 
     /// Number of events.
@@ -59,7 +72,8 @@ impl EventBatch {
         if self.received_ms <= now_ms {
             return;
         }
-        let late = std::mem::take(self);
+        let mut late = std::mem::take(self);
+        self.claims = std::mem::take(&mut late.claims);
         for draft in late.drafts() {
             let Some((mut event, manner)) = payload::read_event(draft.payload) else {
                 continue;

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::answers::{Answer, Word};
-use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step};
+use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step, field_of};
 use crate::event::{Country, Event, EventId, SiteId};
 use crate::journal::Frame;
 use crate::journal::payload::{Manner, Payload, Visit};
@@ -12,9 +12,7 @@ pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => apply.replay(keyed(visit)),
-        Payload::Event(event, manner) => {
-            apply.event(named(&event, manner));
-        }
+        Payload::Event(event, manner) => apply.replay_event(named(&event, manner)),
         Payload::Advance | Payload::Unknown => {}
     }
 }
@@ -104,11 +102,15 @@ pub const fn keyed(visit: Visit<'_>) -> KeyedVisit<'_> {
 }
 
 /// An event as apply needs it.
-pub const fn named<'a>(event: &Event<'a>, manner: Manner) -> NamedEvent<'a> {
+pub fn named<'a>(event: &Event<'a>, manner: Manner) -> NamedEvent<'a> {
     NamedEvent {
         site: event.site,
         time_ms: event.received_ms,
-        name: if manner.is_other { OTHER_FIELD } else { event.name },
+        field: if manner.is_other {
+            OTHER_FIELD
+        } else {
+            field_of(event.name)
+        },
         id: match event.id {
             EventId::Client(id) => Some(id),
             EventId::Own(_) => None,

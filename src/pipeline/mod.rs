@@ -60,7 +60,7 @@ pub use group::Place;
 pub use intake::{EventsReceipt, Intake, Receipt};
 pub use lanes::Pipeline;
 pub use rebuild::{RebuildError, rebuild};
-pub use reception::{Accepted, Origin, Received, Reception, Rejected, Request, Sender};
+pub use reception::{Accepted, Origin, Received, Reception, Rejected, Sender};
 pub use shared::Shared;
 pub use status::Status;
 pub use totals::{Told, Totals};

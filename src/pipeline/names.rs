@@ -3,19 +3,32 @@
 //! Whoever can send events can send ever new names, and every name is a counter for good. So a site has room for some,
 //! and events with later ones count as `__other__`. Which way an event counts is decided before it is journaled and
 //! stands in its frame, so that a replay comes to the same numbers.
+//!
+//! A name has its place for good when an event of it is in the log, not before: what is refused takes no place.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::apply::{OTHER_FIELD, VISIT_FIELD, field_of};
 use crate::event::SiteId;
 
-type Known = HashMap<SiteId, HashSet<Box<str>>>;
+/// For how many events a name has its place that are not in the log yet; 0: it has it for good.
+type Waiting = usize;
+type Known = HashMap<SiteId, HashMap<Box<str>, Waiting>>;
 
 /// Names by site.
 #[derive(Debug)]
 pub struct Names {
     names_max: usize,
     known: RwLock<Known>,
+}
+
+/// A name's place as long as it is not known whether an event of it gets into the log.
+#[derive(Debug)]
+pub struct Claim {
+    names: Arc<Names>,
+    site: SiteId,
+    field: Box<str>,
 }
 
 impl Names {
@@ -26,40 +39,54 @@ impl Names {
         }
     }
 
-    /// Takes over names that have counters already.
-    pub(super) fn know<'a>(&self, site: SiteId, names: impl Iterator<Item = &'a Box<str>>) {
-        self.write().entry(site).or_default().extend(names.cloned());
+    /// Takes over names that have counters already, by the fields that count them.
+    pub(super) fn know<'a>(&self, site: SiteId, fields: impl Iterator<Item = &'a Box<str>>) {
+        let names = fields.filter(|field| ![VISIT_FIELD, OTHER_FIELD].contains(&&***field));
+        let names = names.map(|field| (field.clone(), 0));
+        self.write().entry(site).or_default().extend(names);
     }
 
     /// Takes over what another lane knows.
     pub(super) fn know_all(&self, other: &Self) {
-        let others: Vec<_> = other
-            .read()
-            .iter()
-            .map(|(site, names)| (*site, names.clone()))
+        let others: Vec<_> = (other.read().iter())
+            .map(|(site, names)| (*site, names.keys().cloned().collect::<Vec<_>>()))
             .collect();
         for (site, names) in others {
             self.know(site, names.iter());
         }
     }
 
-    /// Whether events of this name count among all others, since the site has no room for it.
-    pub fn is_other(&self, site: SiteId, name: &str) -> bool {
+    /// Whether events of this name count among all others, since the site has no room for it; and if it gets its place
+    /// by this event, the claim on that, which ends when it is dropped.
+    pub fn is_other(self: &Arc<Self>, site: SiteId, name: &str) -> (bool, Option<Claim>) {
+        let field = field_of(name);
+        if field == OTHER_FIELD {
+            return (true, None);
+        }
         // Nearly every event has a name that is known: workers do not wait for each other then.
         if let Some(names) = self.read().get(&site) {
-            let is_known = names.contains(name);
-            if is_known || names.len() >= self.names_max {
-                return !is_known;
+            match names.get(field) {
+                Some(0) => return (false, None),
+                None if names.len() >= self.names_max => return (true, None),
+                _ => {}
             }
         }
         let mut known = self.write();
         let names = known.entry(site).or_default();
-        // Another worker may have taken the last place meanwhile.
         let has_room = names.len() < self.names_max;
-        if has_room {
-            names.insert(name.into());
+        match names.get_mut(field) {
+            Some(0) => return (false, None),
+            Some(waiting) => *waiting += 1,
+            // Another worker may have taken the last place meanwhile.
+            None if !has_room => return (true, None),
+            None => drop(names.insert(field.into(), 1)),
         }
-        !has_room && !names.contains(name)
+        let claim = Claim {
+            names: self.clone(),
+            site,
+            field: field.into(),
+        };
+        (false, Some(claim))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -71,20 +98,93 @@ impl Names {
     }
 }
 
+impl Claim {
+    /// An event of the name is, or may be, in the log.
+    pub fn settle(self) {
+        let mut known = self.names.write();
+        let names = known.get_mut(&self.site);
+        if let Some(waiting) = names.and_then(|names| names.get_mut(&self.field)) {
+            *waiting = 0;
+        }
+        // Dropping the claim looks at the names again.
+        drop(known);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut known = self.names.write();
+        let Some(names) = known.get_mut(&self.site) else { return };
+        match names.get_mut(&self.field) {
+            // For good, by this claim or another one.
+            Some(0) | None => {}
+            Some(1) => drop(names.remove(&self.field)),
+            Some(waiting) => *waiting -= 1,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SITE: SiteId = SiteId::DEFAULT;
+
+    fn names(names_max: usize) -> Arc<Names> {
+        Arc::new(Names::new(names_max))
+    }
+
+    /// Whether an event of a name that gets into the log counts among all others.
+    fn is_other(names: &Arc<Names>, site: SiteId, name: &str) -> bool {
+        let (is_other, claim) = names.is_other(site, name);
+        claim.into_iter().for_each(Claim::settle);
+        is_other
+    }
+
     #[test]
     fn a_full_site_takes_no_new_names_and_knows_the_old_ones() {
-        let names = Names::new(2);
-        names.know(SiteId::DEFAULT, [Box::from("view")].iter());
-        assert!(!names.is_other(SiteId::DEFAULT, "signup"));
-        assert!(names.is_other(SiteId::DEFAULT, "third"));
-        assert!(!names.is_other(SiteId::DEFAULT, "view") && !names.is_other(SiteId::DEFAULT, "signup"));
-        assert!(!names.is_other(SiteId([1; 16]), "third"));
-        let lane = Names::new(2);
+        let names = names(2);
+        names.know(
+            SITE,
+            [Box::from("view"), Box::from("visit"), Box::from("__other__")].iter(),
+        );
+        assert!(!is_other(&names, SITE, "signup"));
+        assert!(is_other(&names, SITE, "third"));
+        assert!(!is_other(&names, SITE, "view") && !is_other(&names, SITE, "signup"));
+        assert!(!is_other(&names, SiteId([1; 16]), "third"));
+        let lane = self::names(2);
         lane.know_all(&names);
-        assert!(lane.is_other(SiteId::DEFAULT, "third") && !lane.is_other(SiteId::DEFAULT, "signup"));
+        assert!(is_other(&lane, SITE, "third") && !is_other(&lane, SITE, "signup"));
+    }
+
+    #[test]
+    fn a_name_whose_events_are_all_refused_leaves_its_place_to_another() {
+        let names = names(1);
+        let (first, second) = (names.is_other(SITE, "a"), names.is_other(SITE, "a"));
+        assert!(!first.0 && !second.0 && is_other(&names, SITE, "b"));
+        drop(first);
+        assert!(is_other(&names, SITE, "b"), "another event may still be kept");
+        drop(second);
+        assert!(!is_other(&names, SITE, "b") && is_other(&names, SITE, "a"));
+        let (first, second) = (names.is_other(SITE, "b"), names.is_other(SITE, "b"));
+        drop((first, second));
+        assert!(!is_other(&names, SITE, "b"), "it has its place for good");
+    }
+
+    #[test]
+    fn a_claim_that_is_settled_keeps_the_place_whatever_becomes_of_others() {
+        let names = names(1);
+        let (first, second) = (names.is_other(SITE, "a").1, names.is_other(SITE, "a").1);
+        first.unwrap().settle();
+        drop(second);
+        assert!(!is_other(&names, SITE, "a") && is_other(&names, SITE, "b"));
+    }
+
+    #[test]
+    fn names_with_a_meaning_of_their_own_take_no_place_of_others() {
+        let names = names(1);
+        assert!(is_other(&names, SITE, "__other__") && is_other(&names, SITE, "__visit__"));
+        assert!(!is_other(&names, SITE, "visit"), "it is a name like any other");
+        assert!(is_other(&names, SITE, "a"));
     }
 }

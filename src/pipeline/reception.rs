@@ -27,7 +27,10 @@ pub struct Reception {
     /// Sites and keys.
     pub directory: Arc<Directory>,
     /// Salts of visitor hashes.
-    pub salts: Salts,
+    pub salts: Arc<Salts>,
+    /// What requests are told apart with: the data directory's own, so that it is the same after a restart and nobody
+    /// else can know what comes out.
+    pub request_key: [u8; 16],
 }
 
 /// For which site a request may send.
@@ -52,17 +55,17 @@ pub struct Sender<'a> {
     pub user_agent: &'a str,
     /// The host of the page that sends; empty if nobody says.
     pub host: &'a str,
-    /// The name that the client gave the request, with its body; none without an `Idempotency-Key`.
-    pub request: Option<Request<'a>>,
+    /// The name that the client gave the request; none without an `Idempotency-Key`.
+    pub request: Option<Request>,
 }
 
 /// A request that has a name.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Its `Idempotency-Key`.
-    pub key: &'a [u8],
-    /// Tells it from another request that has the same key.
-    pub fingerprint: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// What events without an id are named after.
+    name: u128,
+    /// Tells it from another request that has the same name.
+    fingerprint: u64,
 }
 
 /// The events of a request, received one after the other.
@@ -108,20 +111,7 @@ pub struct Rejected {
     pub rule: &'static str,
 }
 
-impl<'a> Request<'a> {
-    /// A request by its key and body.
-    pub fn new(key: &'a [u8], body: &[u8]) -> Self {
-        let mut hasher = SipHasher13::new();
-        hasher.write_usize(key.len());
-        hasher.write(key);
-        hasher.write(body);
-        let hash = hasher.finish128();
-        Self {
-            key,
-            fingerprint: hash.h1 ^ hash.h2,
-        }
-    }
-
+impl Request {
     /// What tells an event that is sent again from one that only has the same id. 0 stands for a request without a name.
     fn mark_of(&self, index: usize) -> u64 {
         self.fingerprint.wrapping_add(index as u64).max(1)
@@ -129,13 +119,26 @@ impl<'a> Request<'a> {
 
     /// The id of an event of this request that has none of its own.
     fn id_of(&self, index: usize) -> String {
-        let mut hasher = SipHasher13::new();
-        hasher.write(self.key);
-        format!("{:032x}-{index}", hasher.finish128().as_u128())
+        format!("{:032x}-{index}", self.name)
     }
 }
 
 impl Reception {
+    /// A request by its `Idempotency-Key` and body. Who has no write key cannot take the names of those who have one.
+    pub fn request(&self, origin: Origin, key: &[u8], body: &[u8]) -> Request {
+        let mut hasher = SipHasher13::new_with_key(&self.request_key);
+        hasher.write_u8(u8::from(matches!(origin, Origin::Key(_))));
+        hasher.write_usize(key.len());
+        hasher.write(key);
+        let name = hasher.finish128().as_u128();
+        hasher.write(body);
+        let hash = hasher.finish128();
+        Request {
+            name,
+            fingerprint: hash.h1 ^ hash.h2,
+        }
+    }
+
     /// Begins to receive the events of a request.
     pub fn receive<'r>(&'r self, sender: Sender<'r>) -> Received<'r> {
         let mut random = [0; 10];
@@ -218,11 +221,13 @@ impl Context<'_> {
             host: &host,
             ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
+        let (is_other, claim) = self.reception.shared.names.is_other(site, sent.name);
         let manner = Manner {
             request: self.sender.request.map_or(0, |request| request.mark_of(index)),
-            is_other: self.reception.shared.names.is_other(site, sent.name),
+            is_other,
         };
         if batch.push(&event, manner, self.config().event_bytes_max) {
+            batch.claim(claim);
             Ok(())
         } else {
             let rule = "must not be larger than events.event_bytes_max";

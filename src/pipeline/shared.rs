@@ -30,7 +30,7 @@ pub struct Shared {
     /// The counters' side.
     pub status: Status,
     /// The names of events that have a counter.
-    pub names: Names,
+    pub names: Arc<Names>,
     pub(super) answers: Answers,
     /// The last sequence that the counters hold.
     pub(super) applied: watch::Sender<Sequence>,
@@ -52,7 +52,7 @@ impl Shared {
         let embedded = config.counters.redis_url.is_none();
         Self {
             totals: if embedded { Totals::alone() } else { Totals::shared() },
-            names: Names::new(config.events.names_max),
+            names: Arc::new(Names::new(config.events.names_max)),
             config,
             metrics,
             log,

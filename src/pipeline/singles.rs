@@ -7,7 +7,7 @@ use super::answers::{Answer, Answers, Word};
 use super::batch::EventBatch;
 use crate::event::{Country, Sequence, SiteId};
 use crate::journal::{Draft, payload};
-use crate::outcome::Reason;
+use crate::outcome::{Kept, Reason};
 
 /// Who waits: first for the write, then for apply.
 type Waiter<T> = oneshot::Sender<Result<(Sequence, T), Reason>>;
@@ -125,7 +125,8 @@ impl Singles {
             let _ = waiter.send(Ok((next, answer)));
             next = next.next();
         }
-        for (Submission { batch, waiter }, words) in self.submissions.into_iter().zip(expected.words) {
+        for (Submission { mut batch, waiter }, words) in self.submissions.into_iter().zip(expected.words) {
+            batch.settle_names();
             awaited |= words.is_some();
             // Those with an id are noted when apply has decided about them.
             let certain = batch.len() - batch.with_id();
@@ -144,7 +145,10 @@ impl Singles {
         for Keyed { waiter, .. } in self.visits {
             let _ = waiter.send(Err(reason));
         }
-        for Submission { batch, waiter } in self.submissions {
+        for Submission { mut batch, waiter } in self.submissions {
+            if reason.row().kept == Kept::Unknown {
+                batch.settle_names();
+            }
             shared.metrics.events.count_refused(reason, batch.len() as u64);
             let _ = waiter.send(Err(reason));
         }

@@ -10,13 +10,16 @@ use footfall::config::Config;
 use footfall::directory::Directory;
 use footfall::edge::channel::Channel;
 use footfall::edge::{Drain, Stage};
-use footfall::enrich::Countries;
+use footfall::enrich::{Countries, Salts};
 use footfall::pipeline::{Pipeline, PipelineError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::successor::{self, Copies};
+
+/// How often old salts are looked for. Events look, too; but a salt must go also where none come any more.
+const SALT_LOOK_MS: u64 = 60_000;
 
 /// Why the house is left.
 pub enum End {
@@ -37,6 +40,9 @@ pub struct House {
     pub keyless: Option<Arc<Limiter>>,
     pub directory: Arc<Directory>,
     pub countries: Arc<Countries>,
+    pub salts: Arc<Salts>,
+    /// Tells requests apart: see `Reception`.
+    pub request_key: [u8; 16],
     pub pipeline: Arc<Pipeline>,
     pub copies: Arc<Copies>,
 }
@@ -51,6 +57,7 @@ impl House {
     ) -> End {
         let (mut sweep, mut look) = (every(self.config.limit.sweep_ms), every(self.config.geo.reload_ms));
         let mut space = every(self.config.journal.space_look_ms);
+        let mut turn = every(SALT_LOOK_MS);
         let mut search = None;
         let mut taking_over = arriving.map(|arriving| self.take_over(arriving));
         loop {
@@ -77,6 +84,7 @@ impl House {
                     self.limiter.iter().chain(&self.keyless).for_each(|limiter| limiter.sweep());
                 }
                 _ = space.tick() => self.pipeline.look_for_space(),
+                _ = turn.tick() => self.salts.look(clock::unix_ms()),
                 _ = look.tick() => {
                     self.countries.geo().refresh();
                 }

@@ -19,6 +19,7 @@ use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
 use footfall::enrich::{Countries, Salts};
 use footfall::http::{BodyBudget, Health, Service};
+use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
 use footfall::pipeline::{Pipeline, Reception};
 use tokio::sync::oneshot;
@@ -66,7 +67,10 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
         // A process that takes over must not wait: it has the file of sites and keys, and what it was told.
         runtime.block_on(meet(&pipeline, looked));
     }
+    let data_dir = &config.journal.data_dir;
     let house = House {
+        salts: Arc::new(Salts::open(data_dir, clock::unix_ms())),
+        request_key: identity_of(data_dir)?.0,
         config,
         limiter,
         keyless,
@@ -145,7 +149,8 @@ impl Doors {
             shared: shared.clone(),
             countries: countries.clone(),
             directory: house.directory.clone(),
-            salts: Salts::open(&house.config.journal.data_dir, clock::unix_ms()),
+            salts: house.salts.clone(),
+            request_key: house.request_key,
         };
         let service = Service {
             shared: shared.clone(),

@@ -1,13 +1,16 @@
 //! What is answered, and counted: once, by name.
 
+use std::hash::Hasher as _;
+
 use serde_json::json;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use crate::support::backend::Backend;
 use crate::support::client::Request;
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::report::metric;
 use crate::support::wait::until_true;
-use crate::{DEFAULT_SITE, assert_accepted, assert_problem, counts_in, outcomes, post, send, until_counted};
+use crate::{DEFAULT_SITE, assert_accepted, assert_problem, counts_in, outcomes, post, run, send, until_counted};
 
 #[test]
 fn events_are_counted_by_name_on_every_kind_of_counters() {
@@ -106,8 +109,12 @@ fn an_idempotency_key_gives_the_same_answer_and_counts_nothing_again() {
             first.json(),
             "{round}"
         );
-        gateway.kill();
-        gateway.start_again();
+        if round == 1 {
+            gateway.hand_over();
+        } else {
+            gateway.kill();
+            gateway.start_again();
+        }
     }
     until_counted(&stage, DEFAULT_SITE, &[("a", 2), ("b", 1)]);
     // Another body under the same key: what was kept is not claimed to be what is sent now.
@@ -120,6 +127,72 @@ fn an_idempotency_key_gives_the_same_answer_and_counts_nothing_again() {
     assert_accepted(&other_key, 1);
     let bad = gateway.client().send(&keyed("\"\"", "[]"));
     assert_problem(&bad, 400, "idempotency_key_invalid");
+}
+
+#[test]
+fn nobody_can_take_the_ids_that_an_idempotency_key_gives() {
+    let stage = Backend::Embedded.stage();
+    run(&stage.settings, &["site", "add", "shop", "--domain", "shop.example"]);
+    let key = run(&stage.settings, &["key", "add", "shop", "--rights", "write"]);
+    let gateway = stage.settings.start();
+    let mut client = gateway.client();
+    let keyed = |name: &str| post(r#"{"name":"a"}"#).header("Idempotency-Key", name);
+    let from_page = |request: Request| request.header("Origin", "https://shop.example");
+    // The id without the directory's own secret.
+    let mut hasher = SipHasher13::new();
+    hasher.write(b"batch-1");
+    let forged = format!("{:032x}-0", hasher.finish128().as_u128());
+    let taken = from_page(post(json!({"name": "x", "id": forged}).to_string()));
+    assert_accepted(&client.send(&taken), 1);
+    assert_accepted(&client.send(&from_page(keyed("batch-1"))), 1);
+    // And who has no write key does not know better by its name.
+    assert_accepted(&client.send(&keyed("batch-1").header("X-API-Key", &key)), 1);
+    let again = client.send(&keyed("batch-1").header("X-API-Key", &key));
+    assert_accepted(&again, 1);
+    assert_eq!(metric(&gateway, "footfall_events_duplicates_total"), 1);
+}
+
+#[test]
+fn names_with_a_meaning_of_their_own_mix_with_nothing() {
+    for backend in Backend::KINDS {
+        let stage = backend.stage();
+        let mut gateway = stage.settings.start();
+        let mut client = gateway.client();
+        client.visit("GB");
+        let batch = json!([
+            {"name": "visit"}, {"name": "visit"}, {"name": "__visit__"}, {"name": "__other__"}, {"name": "Visit"},
+        ]);
+        assert_accepted(&send(&mut client, &batch), 5);
+        let expected = [("visit", 1), ("__visit__", 2), ("__other__", 2), ("Visit", 1)];
+        until_counted(&stage, DEFAULT_SITE, &expected);
+        gateway.kill();
+        gateway.start_again();
+        until_counted(&stage, DEFAULT_SITE, &expected);
+        gateway.stop();
+        run(&stage.settings, &["verify"]);
+    }
+}
+
+#[test]
+fn what_is_refused_takes_no_name() {
+    let settings = Settings::new()
+        .set("FOOTFALL_EVENTS_NAMES_MAX", 1)
+        .set("FOOTFALL_EVENTS_BATCH_MAX", 2)
+        .set("FOOTFALL_EVENTS_EVENT_BYTES_MAX", 1_024);
+    let mut gateway = settings.start();
+    let mut client = gateway.client();
+    let large = json!({"name": "large", "properties": {"x": "y".repeat(2_000)}});
+    assert_eq!(send(&mut client, &large).status, 413);
+    let lines = "{\"name\":\"first\"}\n{\"name\":\"second\"}\n{\"name\":\"third\"}";
+    let lines = Request::new("POST", crate::PATH)
+        .header("Content-Type", "application/x-ndjson")
+        .body(lines);
+    assert_problem(&client.send(&lines), 413, "too_many_events");
+    assert_accepted(&send(&mut client, &json!({"name": "good"})), 1);
+    assert_accepted(&send(&mut client, &json!({"name": "late"})), 1);
+    gateway.stop();
+    let expected = [("__other__", 1), ("good", 1)].map(|(name, count)| (name.to_owned(), count));
+    assert_eq!(counts_in(&settings, DEFAULT_SITE), expected.into());
 }
 
 #[test]

@@ -177,6 +177,8 @@ fn only_who_has_a_key_may_speak_for_somebody_else() {
         assert_accepted(&client.send(&request()), 1);
         let abroad = r#"{"name":"a","ip":"81.2.69.160","country":"CY"}"#;
         assert_accepted(&client.send(&post(abroad).header("X-API-Key", &key)), 1);
+        let mapped = r#"{"name":"a","ip":"::ffff:81.2.69.160"}"#;
+        assert_accepted(&client.send(&post(mapped).header("X-API-Key", &key)), 1);
     };
     let kept = kept(&settings, sent);
     let told =
@@ -184,6 +186,10 @@ fn only_who_has_a_key_may_speak_for_somebody_else() {
     assert_eq!(told(0), ["81.2.69.160", "gb", "Visitor/1"]);
     assert_eq!(told(1), ["127.0.0.1", "xx", "Server/1"]);
     assert_eq!(kept[2]["country"], "cy");
+    assert_eq!(
+        (&kept[3]["address"], &kept[3]["country"]),
+        (&json!("81.2.69.160"), &json!("gb"))
+    );
 }
 
 #[test]
