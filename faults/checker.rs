@@ -67,6 +67,12 @@ impl Checker {
     }
 }
 
+/// Answers to batches that cannot be true.
+pub fn wrong(sent: &[History]) -> Vec<String> {
+    let batches = sent.iter().flat_map(|history| &history.batches);
+    batches.filter_map(|batch| batch.wrong.clone()).collect()
+}
+
 /// Totals that were told to two clients of a gateway. That two gateways gave the same is no fault: each gives its own.
 pub fn repeated(sent: &[History]) -> Vec<String> {
     sent.iter().filter_map(History::repeated_total).collect()
@@ -101,7 +107,11 @@ mod tests {
                 other => *other,
             },
         };
-        [History(fates.iter().enumerate().map(sent).collect())]
+        let visits = fates.iter().enumerate().map(sent).collect();
+        [History {
+            visits,
+            ..History::default()
+        }]
     }
 
     fn counted(count: u64) -> Report {
@@ -117,10 +127,10 @@ mod tests {
             assert_eq!(found.is_empty(), lost + doubled == 0);
         }
         let mut doctored = history(&told);
-        let again = doctored[0].0[0].clone();
-        doctored[0].0.push(again);
+        let again = doctored[0].visits[0].clone();
+        doctored[0].visits.push(again);
         assert_eq!(Checker::default().check(&doctored, &counted(2)).lost, 1);
-        doctored[0].0.truncate(1);
+        doctored[0].visits.truncate(1);
         assert_eq!(Checker::default().check(&doctored, &counted(2)).doubled, 1);
     }
 
@@ -138,9 +148,9 @@ mod tests {
     fn a_total_that_two_clients_were_told_is_found() {
         let mut told = history(&[KEPT, KEPT]);
         assert!(repeated(&told).is_empty());
-        told[0].0[1] = told[0].0[0].clone();
+        told[0].visits[1] = told[0].visits[0].clone();
         assert_eq!(repeated(&told).len(), 1);
-        told[0].0[1].tries = 2;
+        told[0].visits[1].tries = 2;
         assert!(repeated(&told).is_empty(), "sent again");
         let apart = [history(&[KEPT]), history(&[KEPT])].concat();
         assert!(repeated(&apart).is_empty(), "two gateways");

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::proxy::Proxy;
 use crate::scale;
 use crate::series::{Series, counted};
-use crate::support::backend::{Backend, Stage, visits_in};
+use crate::support::backend::{Backend, Stage, counts_in};
 use crate::support::gateway::{Gateway, Settings};
 use crate::support::history::{Fate, History, Sent};
 use crate::support::load::{Load, Running};
@@ -37,7 +37,10 @@ fn before_the_clone() -> History {
             total: turn as u64,
         },
     };
-    History((0..BEFORE).map(sent).collect())
+    History {
+        visits: (0..BEFORE).map(sent).collect(),
+        ..History::default()
+    }
 }
 
 /// A gateway and its clone, both running; Redis has what both have, or it waits for Redis in both.
@@ -105,7 +108,7 @@ fn control_a_clone_that_is_not_fenced_is_noticed() {
     let proxy = Proxy::to(server.port(), 0);
     weakened::without_fence(&proxy, server);
     let gateways = original_and_clone(&settings(&stage).set("REDIS_URL", proxy.url()), server, false);
-    series.check(&[before_the_clone()], &visits_in(server));
+    series.check(&[before_the_clone()], &counts_in(server));
     let loads = gateways.each_ref().map(|gateway| series.load(gateway).start());
     for load in &loads {
         load.wait_for_kept(500);
@@ -118,7 +121,7 @@ fn control_a_clone_that_is_not_fenced_is_noticed() {
         gateways.iter().all(|gateway| waiting(gateway) == 0)
     });
     assert!(!gateways.iter().any(has_another_name));
-    series.check(&histories, &visits_in(server));
+    series.check(&histories, &counts_in(server));
     series.end_control();
 }
 

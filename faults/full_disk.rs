@@ -109,12 +109,13 @@ fn control_a_history_that_takes_refusals_for_acceptances_is_noticed() {
     running.wait_for_status(503);
     let mut history = running.finish();
     for sent in history
-        .0
+        .visits
         .iter_mut()
         .filter(|sent| matches!(sent.fate, Fate::Refused(_)))
     {
         sent.fate = Fate::Kept { status: 201, total: 0 };
     }
+    disk.make_room();
     series.check(&[history], &counted(&gateway, None));
     series.end_control();
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::scale;
 use crate::series::{Series, counted};
-use crate::support::backend::{Backend, visits_in};
+use crate::support::backend::{Backend, counts_in};
 use crate::support::redis::free_port;
 
 /// Kills between two checks.
@@ -83,6 +83,29 @@ fn control_a_journal_that_is_gone_after_a_kill_is_noticed() {
     series.end_control();
 }
 
+/// One event more than all that can have been kept, and one less than all that must be.
+#[test]
+fn control_an_event_that_is_counted_twice_or_lost_is_noticed() {
+    for (name, doubled) in [("doubled", true), ("lost", false)] {
+        let mut series = Series::begin(&format!("control-gateway-killed-event-{name}"), 17);
+        let mut stage = Backend::Redis.stage();
+        let mut gateway = stage.settings.start();
+        let running = series.load(&gateway).start();
+        running.wait_for_kept(300);
+        gateway.kill();
+        series.broke(1);
+        let mut history = running.finish();
+        gateway.start_again();
+        Series::send_again(&mut history, &gateway);
+        series.check(&[history], &counted(&gateway, stage.server.as_ref()));
+        series.assert_clean();
+        let server = stage.server();
+        server.cli(&["HINCRBY", "ff:{0}:events", "named", if doubled { "1" } else { "-1" }]);
+        series.check(&[], &counts_in(server));
+        series.end_control();
+    }
+}
+
 #[test]
 fn control_a_visit_that_is_counted_twice_is_noticed() {
     let mut series = Series::begin("control-gateway-killed-visit-doubled", 15);
@@ -100,6 +123,6 @@ fn control_a_visit_that_is_counted_twice_is_noticed() {
     let spare = history.unknown().of("gb") + 1;
     let server = stage.server();
     server.cli(&["HINCRBY", "ff:{0}:visits", "gb", &spare.to_string()]);
-    series.check(&[history], &visits_in(server));
+    series.check(&[history], &counts_in(server));
     series.end_control();
 }

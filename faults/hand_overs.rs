@@ -19,13 +19,14 @@ const HAND_OVERS_A_ROUND: u64 = 5;
 fn load(series: &str, round: u64, address: SocketAddr) -> Load {
     Load::new(address, CONNECTIONS)
         .half_keyed(&format!("{series}-{round}"))
+        .with_batches(&format!("{series}-{round}"))
         .per_second(PER_SECOND)
 }
 
 /// While one process hands over to another, both answer: what is answered `202` then may name a total that the other
 /// one names too, a `201` must not. So the totals of the former are replaced by some that are named once.
 fn by_promise(mut history: History) -> History {
-    for (place, sent) in history.0.iter_mut().enumerate() {
+    for (place, sent) in history.visits.iter_mut().enumerate() {
         if let Fate::Kept { status: 202, total } = &mut sent.fate {
             *total = u64::MAX - place as u64;
         }

@@ -1,5 +1,5 @@
 //! What was answered `2xx` is counted exactly once, whatever breaks: each series breaks one thing again and again
-//! around the real binary, and holds what clients were told against what was counted.
+//! around the real binary, and holds what clients were told, of visits and of events, against what was counted.
 //!
 //! `make test` runs a short cut of each series, `make faults` (`FOOTFALL_FAULTS=full`) all of it. Seeds are printed;
 //! `FOOTFALL_FAULTS_SEED` takes one. Each series leaves a line of figures in `faults/` of the target directory.

@@ -3,7 +3,7 @@
 use crate::proxy::{Fault, Proxy};
 use crate::scale;
 use crate::series::Series;
-use crate::support::backend::{Backend, Stage, visits_in};
+use crate::support::backend::{Backend, Stage, counts_in, visits_in};
 use crate::support::gateway::Gateway;
 use crate::support::wait::until;
 use crate::weakened;
@@ -71,6 +71,6 @@ fn control_late_requests_count_twice_without_the_guard() {
     proxy.end();
     series.broke(proxy.done()[&Fault::Late]);
     let history = running.finish();
-    series.check(&[history], &visits_in(server));
+    series.check(&[history], &counts_in(server));
     series.end_control();
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::scale;
 use crate::series::{Series, counted};
-use crate::support::backend::{Backend, visits_in};
+use crate::support::backend::{Backend, counts_in, visits_in};
 use crate::support::load::Load;
 use crate::support::redis::RedisServer;
 use crate::support::report::metric;
@@ -141,6 +141,6 @@ fn control_a_redis_that_hides_what_it_lost_is_noticed() {
     gateway.signal("CONT");
     history.merge(Load::new(gateway.address(), 1).country("NZ").requests(1).run());
     until_true("counting to go on", || visits_in(server).of("nz") == 1);
-    series.check(&[history], &visits_in(server));
+    series.check(&[history], &counts_in(server));
     series.end_control();
 }

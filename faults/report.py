@@ -37,6 +37,8 @@ KINDS = [
 CONTROLS = {
     "control-gateway-killed-journal-removed": "the journal is removed before the restart",
     "control-gateway-killed-visit-doubled": "a visit is added in Redis by hand",
+    "control-gateway-killed-event-doubled": "an event is added in Redis by hand",
+    "control-gateway-killed-event-lost": "an event is taken away in Redis by hand",
     "control-power-cut-os-mode": "`os` mode, which promises nothing of the kind",
     "control-power-cut-sync-stubbed": "`fdatasync` does nothing and says it did",
     "control-redis-killed-guard-forged": "the guard hides that Redis went back",
@@ -119,8 +121,8 @@ def kind_of(line):
 
 
 def series_part(lines):
-    heads = ["series", "faults", "requests", "kept", "refused", "unknown", "lost", "doubled", "seconds", "seed"]
-    keys = ["count", "requests", "ok", "fail", "unknown", "lost", "doubled", "seconds"]
+    heads = ["series", "faults", "requests", "kept", "refused", "unknown", "events", "lost", "doubled", "seconds", "seed"]
+    keys = ["count", "requests", "ok", "fail", "unknown", "events", "lost", "doubled", "seconds"]
     parts = []
     for kind in [*KINDS, ("", "Others")]:
         rows = [
@@ -158,7 +160,7 @@ def page(lines):
     series = [line for line in lines if is_series(line) and not line["control"]]
     controls = [line for line in lines if is_series(line) and line["control"]]
     others = [line for line in lines if not is_series(line)]
-    total = {key: sum(line[key] for line in series) for key in ("count", "requests", "ok", "lost", "doubled")}
+    total = {key: sum(line[key] for line in series) for key in ("count", "requests", "ok", "events", "lost", "doubled")}
     scale = "full" if all(line["scale"] == "full" for line in series) else "SHORT"
     broken_off = [line["name"] for line in [*series, *controls] if not line.get("ended", True)]
     idle = [line["name"] for line in controls if not has_found(line)]
@@ -175,11 +177,14 @@ def page(lines):
         "file systems. Clients write down what they were told; after each round that is held against what was counted, by",
         "the gateway, by Redis, and by `footfall verify`. Half of the visits carry an `Idempotency-Key` and are sent again",
         "while it is unknown what became of them: they must count exactly once. The others are not sent again: unknown",
-        "ones may count once or not at all.",
+        "ones may count once or not at all. One connection of 16 sends batches of events: without ids, with ids, with an",
+        "`Idempotency-Key`, and with ids that come twice. They are held against what is counted by name; what can be sent",
+        "again is, and each answer must tell exactly the ids that came before. Columns count visits, but for *events*: those",
+        "that were kept.",
         "",
         f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {scale} set, 64 connections, 2,400 visits a second on schedule",
         *(f"- {fact}" for fact in machine()),
-        f"- {number(total['count'])} faults, {number(total['requests'])} requests, {number(total['ok'])} visits kept, "
+        f"- {number(total['count'])} faults, {number(total['requests'])} requests, {number(total['ok'])} visits and {number(total['events'])} events kept, "
         f"{number(total['lost'])} lost, {number(total['doubled'])} counted twice",
         "",
         verdict,

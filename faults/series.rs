@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::checker::{self, Checker, Violations};
 use crate::scale;
-use crate::support::backend::visits_in;
+use crate::support::backend::{DEFAULT_SITE, counts_in, events_in, visits_in, with_events};
+use crate::support::batches::{Batch, Told};
 use crate::support::dice::Dice;
 use crate::support::gateway::Gateway;
 use crate::support::history::{Fate, History, Sent};
 use crate::support::load::{Load, send_visit};
 use crate::support::redis::RedisServer;
-use crate::support::report::Report;
-use crate::support::wait::{SOON, until};
+use crate::support::report::{Report, metric};
+use crate::support::wait::{SOON, until, until_true};
 
 /// Connections that send while something breaks.
 pub const CONNECTIONS: usize = 64;
@@ -37,6 +38,8 @@ pub struct Series {
     fail: u64,
     unknown: u64,
     tries: u64,
+    /// Events that were kept.
+    events: u64,
     begin: Instant,
     file: Option<BufWriter<File>>,
 }
@@ -59,6 +62,7 @@ impl Series {
             fail: 0,
             unknown: 0,
             tries: 0,
+            events: 0,
             begin: Instant::now(),
             file,
         };
@@ -67,12 +71,15 @@ impl Series {
         series
     }
 
-    /// The load of a series: half of the visits have keys, and connections that are lost are made again.
+    /// The load of a series: half of the visits have keys, there are batches of events among them, and connections that
+    /// are lost are made again.
     pub fn load(&self, gateway: &Gateway) -> Load {
         // No two loads of a series may use a key twice.
         let sent = self.ok + self.fail + self.unknown;
+        let prefix = format!("{}-{}-{sent}", self.name, gateway.address().port());
         Load::new(gateway.address(), CONNECTIONS)
-            .half_keyed(&format!("{}-{}-{sent}", self.name, gateway.address().port()))
+            .half_keyed(&prefix)
+            .with_batches(&prefix)
             .steadfast()
             .per_second(PER_SECOND)
     }
@@ -82,7 +89,7 @@ impl Series {
         self.faults += times;
     }
 
-    /// Ends a round: sends visits of unknown fate again if they have a key, waits until all is counted, checks.
+    /// Ends a round: sends what is of unknown fate again if it can be, waits until all is counted, checks.
     #[track_caller]
     pub fn settle(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) {
         Self::send_again(&mut history, gateway);
@@ -99,7 +106,7 @@ impl Series {
 
     /// Checks a round against what was counted.
     pub fn check_counts(&mut self, histories: &[History], counted: &Report) {
-        for sent in histories.iter().flat_map(|history| &history.0) {
+        for sent in histories.iter().flat_map(|history| &history.visits) {
             match sent.fate {
                 Fate::Kept { .. } => self.ok += 1,
                 Fate::Refused(_) => self.fail += 1,
@@ -107,9 +114,16 @@ impl Series {
             }
             self.tries += sent.tries;
         }
+        for batch in histories.iter().flat_map(|history| &history.batches) {
+            self.tries += batch.tries;
+            if batch.told == Told::Kept {
+                self.events += batch.events();
+            }
+        }
+        self.violations.told.extend(checker::wrong(histories));
         if let Some(file) = &mut self.file {
             for history in histories {
-                write_down(file, &history.0);
+                write_down(file, history);
             }
         }
         let found = self.checker.check(histories, counted);
@@ -119,15 +133,22 @@ impl Series {
         self.violations.add(found);
     }
 
-    /// Sends visits with a key again until it is known what became of them.
+    /// Sends visits with a key, and events with ids or one, again until it is known what became of them.
     pub fn send_again(history: &mut History, gateway: &Gateway) {
         let doubtful = |sent: &&mut Sent| sent.fate == Fate::Unknown && sent.key.is_some();
-        for sent in history.0.iter_mut().filter(doubtful) {
+        for sent in history.visits.iter_mut().filter(doubtful) {
             let mut client = gateway.client();
             sent.fate = until("a visit sent again to be kept", DRAIN, || {
                 sent.tries += 1;
                 let fate = send_visit(&mut client, &sent.country, sent.key.as_deref());
                 matches!(fate, Fate::Kept { .. }).then_some(fate)
+            });
+        }
+        let doubtful = |batch: &&mut Batch| batch.told == Told::Unknown && batch.can_be_repeated();
+        for batch in history.batches.iter_mut().filter(doubtful) {
+            let mut client = gateway.client();
+            until_true("a batch sent again to be kept", || {
+                batch.send(&mut client) == Told::Kept
             });
         }
     }
@@ -154,7 +175,7 @@ impl Series {
     #[track_caller]
     pub fn end_verified(self) {
         self.write_figures(false, true);
-        assert!(self.ok > 0, "{}: nothing was kept", self.name);
+        assert!(self.ok > 0 && self.events > 0, "{}: nothing was kept", self.name);
         assert!(
             self.violations.is_empty(),
             "{} (FOOTFALL_FAULTS_SEED={}): {} lost, {} doubled: {:#?}",
@@ -164,6 +185,12 @@ impl Series {
             self.violations.doubled,
             self.violations.told
         );
+    }
+
+    /// Fails if anything was found so far.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        assert!(self.violations.is_empty(), "{}: {:?}", self.name, self.violations.told);
     }
 
     /// Ends a control: fails if the checker has found nothing.
@@ -199,6 +226,7 @@ impl Series {
             "seed": self.seed,
             "requests": self.tries,
             "visits": self.ok + self.fail + self.unknown,
+            "events": self.events,
             "ok": self.ok,
             "unknown": self.unknown,
             "fail": self.fail,
@@ -226,18 +254,28 @@ pub fn counted(gateway: &Gateway, server: Option<&RedisServer>) -> Report {
 /// Redis holds is what is counted.
 #[track_caller]
 fn drained(gateway: &Gateway, server: Option<&RedisServer>) -> (Report, Option<String>) {
+    let waiting = || metric(gateway, "footfall_journal_spool_bytes");
     let Some(server) = server else {
-        return (gateway.report(), None);
+        let counted = until("the counters to be written down", DRAIN, || {
+            let applied = metric(gateway, "footfall_counters_applied_sequence");
+            let (events, upto) = events_in(&gateway.data_dir(), DEFAULT_SITE);
+            (waiting() == 0 && upto >= applied).then(|| with_events(gateway.report(), events))
+        });
+        return (counted, None);
     };
     let deadline = Instant::now() + DRAIN;
     until("Redis to answer", DRAIN + SOON, || {
         let held = visits_in(server);
         let reported = gateway.client().get("/api/v1/stats").text();
-        if serde_json::from_str(&reported).is_ok_and(|counts| Report(counts) == held) {
-            return Some((held, None));
+        let is_same = serde_json::from_str(&reported).is_ok_and(|counts| Report(counts) == held);
+        if is_same && waiting() == 0 {
+            return Some((counts_in(server), None));
         }
-        let apart = format!("the gateway says {reported}, Redis holds {held:?}");
-        (Instant::now() > deadline).then_some((held, Some(apart)))
+        let apart = format!(
+            "the gateway says {reported}, Redis holds {held:?}, {} bytes wait",
+            waiting()
+        );
+        (Instant::now() > deadline).then(|| (counts_in(server), Some(apart)))
     })
 }
 
@@ -249,8 +287,19 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn write_down(file: &mut impl Write, history: &[Sent]) {
-    for sent in history {
+fn write_down(file: &mut impl Write, history: &History) {
+    for batch in &history.batches {
+        writeln!(
+            file,
+            "{} {} {} {:?}",
+            batch.counter(),
+            batch.stem(),
+            batch.tries,
+            batch.told
+        )
+        .unwrap();
+    }
+    for sent in &history.visits {
         let key = sent.key.as_deref().unwrap_or("-");
         let fate = match sent.fate {
             Fate::Kept { status, .. } => format!("ok {status}"),

@@ -224,8 +224,8 @@ fn a_full_spool_is_503_until_the_server_has_caught_up() {
     let mut report = gateway.report();
     report.0.remove("de");
     *report.0.get_mut("gb").unwrap() -= 1;
-    history.0.retain(|sent| !sent.country.eq_ignore_ascii_case("de"));
-    assert!(history.0.iter().all(|sent| sent.fate != Fate::Unknown));
+    history.visits.retain(|sent| !sent.country.eq_ignore_ascii_case("de"));
+    assert!(history.visits.iter().all(|sent| sent.fate != Fate::Unknown));
     history.check(&report);
 }
 

@@ -187,11 +187,10 @@ fn histories_of_countries_are_kept_apart() {
         fate,
     };
     let kept = |total| Fate::Kept { status: 201, total };
-    let history = History(vec![
-        sent("GB", kept(1)),
-        sent("us", kept(1)),
-        sent("gb", Fate::Unknown),
-    ]);
+    let history = History {
+        visits: vec![sent("GB", kept(1)), sent("us", kept(1)), sent("gb", Fate::Unknown)],
+        ..History::default()
+    };
     assert_eq!(history.kept(), Report([("gb".into(), 1), ("us".into(), 1)].into()));
     assert_eq!(history.totals("gb"), [1]);
     assert_eq!(

@@ -131,7 +131,7 @@ fn resend_after_kills(backend: Backend, seed: u64) {
         history.statuses()
     );
     let mut client = gateway.client();
-    for sent in history.0.iter_mut().filter(|sent| sent.fate == Fate::Unknown) {
+    for sent in history.visits.iter_mut().filter(|sent| sent.fate == Fate::Unknown) {
         sent.fate = send_visit(&mut client, &sent.country, sent.key.as_deref());
     }
     history.check_all_kept();

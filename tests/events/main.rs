@@ -23,11 +23,10 @@ mod senders;
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use support::answer::Answer;
-use support::backend::Stage;
+use support::backend::{DEFAULT_SITE, Stage, events_in};
 use support::client::{Client, Request};
 use support::gateway::{Gateway, Settings};
 use support::report::metric;
@@ -79,22 +78,9 @@ fn rejection(answer: &Answer) -> (String, String) {
     (text("code"), text("field"))
 }
 
-/// Counts in the data directory, of both lanes; the hexadecimal id names the site.
+/// Counts in the data directory; the hexadecimal id names the site.
 fn counts_in(settings: &Settings, site: &str) -> Counts {
-    let mut counts = Counts::new();
-    for lane in ["lane-0", "lane-1"] {
-        let file = settings.data_dir().join(lane).join("counters.sqlite");
-        let Ok(database) = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
-            continue;
-        };
-        let query = "SELECT field, total FROM counters WHERE family = 'events' AND lower(hex(site)) = ?1";
-        let mut statement = database.prepare(query).unwrap();
-        let rows = statement.query_map([site], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
-        for (name, count) in rows.unwrap().map(Result::unwrap) {
-            *counts.entry(name).or_default() += u64::try_from(count).unwrap();
-        }
-    }
-    counts
+    events_in(&settings.data_dir(), site).0.0
 }
 
 /// Counts in Redis.
@@ -110,8 +96,6 @@ fn counts_at(stage: &Stage, site: &str) -> Counts {
     let pair = |pair: &[&str]| (pair[0].to_owned(), pair[1].parse().unwrap());
     lines.chunks(2).map(pair).collect()
 }
-
-const DEFAULT_SITE: &str = "00000000000000000000000000000000";
 
 /// Waits until the counters show exactly these, wherever they live.
 #[track_caller]

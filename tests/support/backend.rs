@@ -1,5 +1,9 @@
 //! Where totals live: tests that hold for every kind of counters run on each.
 
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
 use super::gateway::Settings;
 use super::redis::{Engine, RedisServer};
 use super::report::Report;
@@ -64,6 +68,48 @@ impl Stage {
         self.server.as_mut().expect("this stage has a Redis")
     }
 }
+
+/// Everything a Redis has counted: visits by country, events by `event:` and name.
+#[track_caller]
+pub fn counts_in(server: &RedisServer) -> Report {
+    let events = Report::parse_hash(&server.cli(&["HGETALL", "ff:{0}:events"]));
+    with_events(visits_in(server), events)
+}
+
+/// Adds events by name to visits.
+pub fn with_events(mut visits: Report, events: Report) -> Report {
+    let events = events.0.into_iter().filter(|(name, _)| name != "visit");
+    visits
+        .0
+        .extend(events.map(|(name, count)| (format!("event:{name}"), count)));
+    visits
+}
+
+/// Events by name in the counters of a data directory, of both lanes, and the frame up to which the one of them is
+/// counted that was written last; the hexadecimal id names the site.
+pub fn events_in(data_dir: &Path, site: &str) -> (Report, u64) {
+    let (mut events, mut upto) = (Report::default(), 0);
+    for lane in ["lane-0", "lane-1"] {
+        let file = data_dir.join(lane).join("counters.sqlite");
+        let Ok(database) = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY) else {
+            continue;
+        };
+        let cursor: i64 = database
+            .query_row("SELECT cursor FROM ledger", [], |row| row.get(0))
+            .unwrap();
+        upto = upto.max(u64::try_from(cursor).unwrap());
+        let query = "SELECT field, total FROM counters WHERE family = 'events' AND lower(hex(site)) = ?1";
+        let mut statement = database.prepare(query).unwrap();
+        let rows = statement.query_map([site], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+        for (name, count) in rows.unwrap().map(Result::unwrap) {
+            *events.0.entry(name).or_default() += u64::try_from(count).unwrap();
+        }
+    }
+    (events, upto)
+}
+
+/// The site of those who name none, as counters name it.
+pub const DEFAULT_SITE: &str = "00000000000000000000000000000000";
 
 /// The visits a Redis holds, as a person would read them.
 #[track_caller]

@@ -36,6 +36,7 @@ impl Default for Settings {
         .set("FOOTFALL_DURABILITY", "os")
         .set("FOOTFALL_LOG_FORMAT", "json")
         .set("RATE_LIMIT_MAX", 0)
+        .set("FOOTFALL_LIMIT_KEYLESS_MAX", 0)
         // Temporary directories may lie anywhere, and many at once need no room for bad days.
         .set("FOOTFALL_JOURNAL_ALLOW_EPHEMERAL", true)
         .set("FOOTFALL_JOURNAL_RESERVE_BYTES", 0)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::batches::{Batch, Told};
 use super::report::Report;
 
 /// What a client knows about one visit it sent.
@@ -35,27 +36,42 @@ pub struct Sent {
 
 /// Everything the clients of a test sent.
 #[derive(Debug, Clone, Default)]
-pub struct History(pub Vec<Sent>);
+pub struct History {
+    /// The visits.
+    pub visits: Vec<Sent>,
+    /// Batches of events.
+    pub batches: Vec<Batch>,
+}
 
 impl History {
     /// Adds another history.
     pub fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.visits.extend(other.visits);
+        self.batches.extend(other.batches);
     }
 
-    /// Visits by country that were answered with `2xx`.
+    /// Visits by country, and events by name, that were answered with `2xx`.
     pub fn kept(&self) -> Report {
-        self.by_country(|sent| matches!(sent.fate, Fate::Kept { .. }))
+        let visits = self.by_country(|sent| matches!(sent.fate, Fate::Kept { .. }));
+        self.with_events(visits, |told| told == Told::Kept)
     }
 
-    /// Visits by country that got no answer.
+    /// Visits by country, and events by name, that got no answer.
     pub fn unknown(&self) -> Report {
-        self.by_country(|sent| sent.fate == Fate::Unknown)
+        let visits = self.by_country(|sent| sent.fate == Fate::Unknown);
+        self.with_events(visits, |told| told == Told::Unknown)
+    }
+
+    fn with_events(&self, mut report: Report, counts: impl Fn(Told) -> bool) -> Report {
+        for batch in self.batches.iter().filter(|batch| counts(batch.told)) {
+            *report.0.entry(batch.counter().to_owned()).or_default() += batch.events();
+        }
+        report
     }
 
     fn by_country(&self, counts: impl Fn(&Sent) -> bool) -> Report {
         let mut report = Report::default();
-        for sent in self.0.iter().filter(|sent| counts(sent)) {
+        for sent in self.visits.iter().filter(|sent| counts(sent)) {
             *report.0.entry(sent.country.to_ascii_lowercase()).or_default() += 1;
         }
         report
@@ -64,11 +80,16 @@ impl History {
     /// How often each status was answered; 0 stands for no answer.
     pub fn statuses(&self) -> BTreeMap<u16, usize> {
         let mut statuses = BTreeMap::new();
-        for sent in &self.0 {
-            let status = match sent.fate {
-                Fate::Kept { status, .. } | Fate::Refused(status) => status,
-                Fate::Unknown => 0,
-            };
+        let visits = self.visits.iter().map(|sent| match sent.fate {
+            Fate::Kept { status, .. } | Fate::Refused(status) => status,
+            Fate::Unknown => 0,
+        });
+        let batches = self.batches.iter().map(|batch| match batch.told {
+            Told::Kept => 202,
+            Told::Refused(status) => status,
+            Told::Unknown => 0,
+        });
+        for status in visits.chain(batches) {
             *statuses.entry(status).or_default() += 1;
         }
         statuses
@@ -76,7 +97,10 @@ impl History {
 
     /// The totals that answers named for a country, in the order they were collected.
     pub fn totals(&self, country: &str) -> Vec<u64> {
-        let of_country = self.0.iter().filter(|sent| sent.country.eq_ignore_ascii_case(country));
+        let of_country = self
+            .visits
+            .iter()
+            .filter(|sent| sent.country.eq_ignore_ascii_case(country));
         let total = |sent: &Sent| match sent.fate {
             Fate::Kept { total, .. } => Some(total),
             Fate::Refused(_) | Fate::Unknown => None,
@@ -100,8 +124,11 @@ impl History {
     /// No total may be told to two clients. A visit that is sent again after a restart is told the total of then, which
     /// another may have been told before.
     pub fn repeated_total(&self) -> Option<String> {
-        let at_once: Vec<Sent> = self.0.iter().filter(|sent| sent.tries == 1).cloned().collect();
-        let at_once = Self(at_once);
+        let visits = self.visits.iter().filter(|sent| sent.tries == 1).cloned().collect();
+        let at_once = Self {
+            visits,
+            batches: Vec::new(),
+        };
         at_once.kept().0.keys().find_map(|country| {
             let mut seen = BTreeSet::new();
             let mut totals = at_once.totals(country).into_iter();
@@ -119,10 +146,12 @@ impl History {
         }
     }
 
-    /// Fails the test when any visit was refused or left without an answer.
+    /// Fails the test when any request was refused or left without an answer.
     #[track_caller]
     pub fn check_all_kept(&self) {
-        let bad = self.0.iter().find(|sent| !matches!(sent.fate, Fate::Kept { .. }));
+        let bad = self.visits.iter().find(|sent| !matches!(sent.fate, Fate::Kept { .. }));
+        assert!(bad.is_none(), "{bad:?}; answers by status: {:?}", self.statuses());
+        let bad = self.batches.iter().find(|batch| batch.told != Told::Kept);
         assert!(bad.is_none(), "{bad:?}; answers by status: {:?}", self.statuses());
     }
 }

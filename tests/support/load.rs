@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::answer::Answer;
+use super::batches::{Batch, Told};
 use super::client::{Client, Request};
 use super::history::{Fate, History, Sent};
 use super::wait::until_true;
@@ -29,6 +30,8 @@ pub struct Load {
     keyed_of: usize,
     steadfast: bool,
     pace: Option<Duration>,
+    /// What the ids of events begin with.
+    batches: Option<String>,
 }
 
 impl Load {
@@ -43,6 +46,7 @@ impl Load {
             keyed_of: 1,
             steadfast: false,
             pace: None,
+            batches: None,
         }
     }
 
@@ -84,6 +88,12 @@ impl Load {
         self
     }
 
+    /// One connection of 16 sends batches of events instead, whose ids begin with this text.
+    pub fn with_batches(mut self, prefix: &str) -> Self {
+        self.batches = Some(prefix.to_owned());
+        self
+    }
+
     /// Starts to send.
     pub fn start(self) -> Running {
         let stop = Arc::new(AtomicBool::new(false));
@@ -96,7 +106,10 @@ impl Load {
                 stop: Arc::clone(&stop),
                 progress: Arc::clone(&progress),
             };
-            std::thread::spawn(move || connection.send())
+            std::thread::spawn(move || match connection.prefix_of_batches() {
+                Some(prefix) => connection.send_batches(&prefix),
+                None => connection.send(),
+            })
         };
         Running {
             senders: (0..self.connections).map(sender).collect(),
@@ -128,10 +141,7 @@ impl Sending {
         let mut history = History::default();
         let begin = Instant::now();
         for turn in 0..self.load.requests {
-            if let Some(pace) = self.load.pace {
-                let due = begin + pace * u32::try_from(turn).unwrap() + self.lag(pace);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            }
+            self.wait_for_turn(begin, turn);
             if !self.may_send() {
                 break;
             }
@@ -144,12 +154,57 @@ impl Sending {
             };
             self.send_until_known(&mut sent);
             let lost = sent.fate == Fate::Unknown && !self.load.steadfast;
-            history.0.push(sent);
+            history.visits.push(sent);
             if lost {
                 break;
             }
         }
         history
+    }
+
+    fn prefix_of_batches(&self) -> Option<String> {
+        let prefix = self.load.batches.as_ref().filter(|_| self.place % 16 == 5);
+        prefix.map(|prefix| format!("{prefix}-{}", self.place))
+    }
+
+    /// The connection's batches, as [`Self::send`].
+    fn send_batches(mut self, prefix: &str) -> History {
+        let (mut batches, mut last) = (Vec::new(), None);
+        let begin = Instant::now();
+        for turn in 0..self.load.requests {
+            self.wait_for_turn(begin, turn);
+            if !self.may_send() {
+                break;
+            }
+            let mut batch = Batch::new(turn, format!("{prefix}-{turn}"), last.as_ref());
+            loop {
+                let answered = batch.send(&mut self.client);
+                if self.load.steadfast && matches!(answered, Told::Refused(_)) {
+                    std::thread::sleep(REST);
+                }
+                let again = batch.told == Told::Unknown && batch.can_be_repeated();
+                if !again || !self.load.steadfast || !self.may_send() {
+                    break;
+                }
+            }
+            let lost = batch.told == Told::Unknown && !self.load.steadfast;
+            batches.push(batch.clone());
+            last = Some((batch, Instant::now()));
+            if lost {
+                break;
+            }
+        }
+        History {
+            batches,
+            ..History::default()
+        }
+    }
+
+    fn wait_for_turn(&self, begin: Instant, turn: usize) {
+        if let Some(pace) = self.load.pace {
+            let due = begin + pace * u32::try_from(turn).unwrap() + self.lag(pace);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
     }
 
     /// Connections take their turns one after the other within a step.

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod backend;
+pub mod batches;
 pub mod client;
 pub mod dice;
 pub mod gateway;
