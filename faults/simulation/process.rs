@@ -34,9 +34,12 @@ enum Waiting {
     Place(Place),
     Written(Written),
     Answer(oneshot::Receiver<Answer>),
-    EventsWritten(EventsWritten),
-    Words(Words),
+    EventsWritten(EventsWritten, Marked),
+    Words(Words, Marked),
 }
+
+/// Whether the events came with an `Idempotency-Key`, so that their first answer is theirs for ever.
+type Marked = bool;
 
 /// How the link to Redis does.
 #[derive(Default)]
@@ -111,19 +114,28 @@ impl Process {
         self.waiting.push((ticket, waiting));
     }
 
-    /// An event with the name of a country; with a key as its id, it comes twice in its batch.
+    /// An event with the name of a country; with a key as its id, it comes twice in its batch, and every other of such
+    /// batches has an `Idempotency-Key`.
     pub fn event(&mut self, ticket: Ticket, country: Country, key: Option<&[u8]>) {
         let (name, now_ms) = (country.to_string(), self.shared.log.clock().unix_ms());
         let id = key.map_or(EventId::Own([7; 16]), EventId::Client);
         let event = Event::new(SiteId::DEFAULT, &name, id, now_ms);
         let mut batch = EventBatch::default();
-        for _ in 0..=usize::from(key.is_some()) {
-            assert!(batch.push(&event, Manner::default(), usize::MAX));
+        let is_marked = key.is_some() && ticket.0.is_multiple_of(2);
+        for index in 0..=u64::from(key.is_some()) {
+            let request = if is_marked { ticket.0 as u64 * 4 + index + 1 } else { 0 };
+            let manner = Manner {
+                request,
+                ..Manner::default()
+            };
+            assert!(batch.push(&event, manner, usize::MAX));
         }
         let (waiter, written) = oneshot::channel();
         let joined = self.gather.join_events(Submission { batch, waiter });
         joined.expect("little waits here");
-        self.waiting.push((ticket, Waiting::EventsWritten(written)));
+        // Where the first frame is damaged, the second is the first.
+        let marked = is_marked && !self.damaged;
+        self.waiting.push((ticket, Waiting::EventsWritten(written, marked)));
     }
 
     pub fn gather(&mut self) {
@@ -271,20 +283,21 @@ fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
             Err(TryRecvError::Empty) => Err(Waiting::Answer(answer)),
         },
-        Waiting::EventsWritten(mut written) => match written.try_recv() {
-            Ok(Ok((_, Some(words)))) => ask(Waiting::Words(words)),
+        Waiting::EventsWritten(mut written, marked) => match written.try_recv() {
+            Ok(Ok((_, Some(words)))) => ask(Waiting::Words(words, marked)),
             Ok(Ok((_, None))) => Ok(Outcome::Ok),
             Ok(Err(reason)) => Ok(refused(reason)),
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
-            Err(TryRecvError::Empty) => Err(Waiting::EventsWritten(written)),
+            Err(TryRecvError::Empty) => Err(Waiting::EventsWritten(written, marked)),
         },
-        Waiting::Words(mut words) => match words.try_recv() {
+        Waiting::Words(mut words, marked) => match words.try_recv() {
             Ok(words) => {
                 assert!(words.len() == 2 && words[1] == Word::Duplicate, "{words:?}");
+                assert!(!marked || words[0] != Word::Duplicate, "{words:?}");
                 Ok(Outcome::Ok)
             }
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
-            Err(TryRecvError::Empty) => Err(Waiting::Words(words)),
+            Err(TryRecvError::Empty) => Err(Waiting::Words(words, marked)),
         },
     }
 }

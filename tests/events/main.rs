@@ -15,10 +15,12 @@ mod support;
 
 mod bodies;
 mod counts;
+mod crowds;
 mod kept;
 mod kills;
 mod pages;
 mod pixel;
+mod rebuilt;
 mod senders;
 
 use std::collections::BTreeMap;
