@@ -6,16 +6,6 @@
 //! Beside each series stands a control: the same with a protection taken away, in which the checker must find visits
 //! that were lost or counted twice.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 #[path = "../tests/support/mod.rs"]
 mod support;
 

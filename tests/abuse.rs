@@ -1,15 +1,5 @@
 //! Bytes no honest client sends: each has its answer, nothing is counted by mistake, and good traffic goes on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use support::answer::Answer;

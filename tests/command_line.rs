@@ -1,15 +1,5 @@
 //! The command line: refusals to start, what is checked before, and whether the counters agree with the journal.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::process::Output;

@@ -1,15 +1,5 @@
 //! What operators rely on: health, metrics, and stops that lose nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::time::{Duration, Instant};

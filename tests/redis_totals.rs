@@ -1,15 +1,5 @@
 //! Totals in a real Redis 7 and a real Valkey 9: exact, shared by gateways, and patient when the server is away.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use support::backend::{Backend, visits_in};

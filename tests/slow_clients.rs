@@ -1,15 +1,5 @@
 //! Clients that take their time or their place: every deadline and every cap holds, and good traffic goes on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,16 +1,6 @@
 //! Room on the data directory's file system: visits are refused before it is gone, and a directory whose file system
 //! does not last makes the gateway not ready.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::fs;

@@ -1,15 +1,5 @@
 //! A data directory with a past: restored from an older copy, cloned, or behind a Redis that is older than its journal.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::fs;

@@ -1,15 +1,5 @@
 //! The tests' own tools, against a stub server: a check that cannot fail would prove nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::io::{BufRead, BufReader, Write};

@@ -3,16 +3,6 @@
 //! Clients write down what they were told; afterwards every `2xx` must be counted once, every visit without an
 //! answer once or not at all, and exactly once when it is sent again with its `Idempotency-Key`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::time::Duration;

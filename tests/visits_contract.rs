@@ -1,15 +1,5 @@
 //! Counting a visit: `POST /api/v1/stats?countryCode=GB`, every answer of its contract, on each kind of counters.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use support::answer::Answer;

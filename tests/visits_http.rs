@@ -1,15 +1,5 @@
 //! The paths of the visits calls: spellings, methods, other origins, bodies, and what is not there.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use support::answer::Answer;

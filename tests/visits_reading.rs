@@ -1,15 +1,5 @@
 //! Reading the counts: `GET /api/v1/stats`, exact to the last visit, cheap to ask again.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 mod support;
 
 use std::fmt::Write as _;

@@ -1,13 +1,6 @@
 //! The shipped containers: `compose.yml`, `Dockerfile` and the files they mount agree with each other and with what the
 //! gateway understands, and the same files work when they are started without Docker.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,15 +1,5 @@
 //! The promises of the directory: sites and keys, the same in SQLite, Redis and Valkey, seen by gateways that run.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -1,15 +1,5 @@
 //! `POST /api/v1/events` and the pixel: what they take, from whom, what they answer, and that it is counted once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, says why, and looks at the clock itself"
-)]
-
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -55,6 +55,9 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// How many of its events are to be counted.
+    pub const EVENTS: u64 = EVENTS as u64;
+
     /// The batch of a turn; no two may have the same stem. `before` is the one before it on its connection, with the time
     /// when it was answered.
     pub fn new(turn: usize, stem: String, before: Option<&(Self, Instant)>) -> Self {
@@ -88,11 +91,6 @@ impl Batch {
     /// What its ids begin with.
     pub fn stem(&self) -> &str {
         &self.stem
-    }
-
-    /// How many of its events are to be counted.
-    pub const fn events(&self) -> u64 {
-        EVENTS as u64
     }
 
     fn first_id(&self) -> Option<String> {
