@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use crate::config::EventsConfig;
 use crate::outcome::Reason;
@@ -11,7 +11,6 @@ use crate::outcome::Reason;
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 /// Bodies may grow to this size whatever their ratio.
 const ALWAYS_ALLOWED: usize = 64 << 10;
-const BROTLI_BUFFER: usize = 4_096;
 
 /// How a body was compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,26 +68,47 @@ impl ExpansionLimits {
 /// A body as it was before it was compressed; never more of it is made than is allowed.
 ///
 /// # Errors
-/// When it is broken, or becomes too large.
+/// When it is broken, becomes too large, or goes on behind its end: what stands there would be lost.
 pub fn decompress(encoding: Encoding, body: Vec<u8>, limits: ExpansionLimits) -> Result<Vec<u8>, Reason> {
     let bytes_max = limits.of(body.len());
     let sent = body.as_slice();
     match encoding {
         Encoding::Identity => Ok(body),
-        Encoding::Gzip => read(MultiGzDecoder::new(sent), bytes_max),
-        Encoding::Deflate if is_zlib(sent) => read(ZlibDecoder::new(sent), bytes_max),
-        Encoding::Deflate => read(DeflateDecoder::new(sent), bytes_max),
-        Encoding::Brotli => read(brotli::Decompressor::new(sent, BROTLI_BUFFER), bytes_max),
+        Encoding::Gzip => read(&mut MultiGzDecoder::new(sent), bytes_max),
+        Encoding::Deflate if is_zlib(sent) => {
+            let mut decoder = ZlibDecoder::new(sent);
+            let bytes = read(&mut decoder, bytes_max)?;
+            whole(bytes, decoder.get_ref().is_empty())
+        }
+        Encoding::Deflate => {
+            let mut decoder = DeflateDecoder::new(sent);
+            let bytes = read(&mut decoder, bytes_max)?;
+            whole(bytes, decoder.get_ref().is_empty())
+        }
+        Encoding::Brotli => {
+            let mut decoder = brotli::Decompressor::new(sent, sent.len().max(1));
+            let bytes = read(&mut decoder, bytes_max)?;
+            // Asked once more behind the end, it tells whether anything is left in its buffer, which holds all.
+            whole(bytes, decoder.read(&mut [0]).is_ok())
+        }
         Encoding::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(sent).map_err(|_| Reason::EncodingBroken)?;
             let limited = decoder.window_log_max(ZSTD_WINDOW_LOG_MAX);
             limited.map_err(|_| Reason::EncodingBroken)?;
-            read(decoder, bytes_max)
+            read(&mut decoder, bytes_max)
         }
     }
 }
 
-fn read(decoder: impl Read, bytes_max: usize) -> Result<Vec<u8>, Reason> {
+fn whole(bytes: Vec<u8>, is_whole: bool) -> Result<Vec<u8>, Reason> {
+    if is_whole {
+        Ok(bytes)
+    } else {
+        Err(Reason::EncodingBroken)
+    }
+}
+
+fn read(decoder: &mut impl Read, bytes_max: usize) -> Result<Vec<u8>, Reason> {
     let mut bytes = Vec::new();
     let one_more = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let read = decoder.take(one_more).read_to_end(&mut bytes);
@@ -208,6 +228,24 @@ mod tests {
                 Err(Reason::EncodingBroken),
                 "{encoding:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_end_is_not_lost_in_silence() {
+        for (encoding, compress) in ALL {
+            let twice = [compress(TEXT), compress(TEXT)].concat();
+            let both = decompress(encoding, twice, LIMITS);
+            match encoding {
+                // These may come in several parts.
+                Encoding::Gzip | Encoding::Zstd => assert_eq!(both.unwrap(), [TEXT, TEXT].concat(), "{encoding:?}"),
+                _ => assert_eq!(both, Err(Reason::EncodingBroken), "{encoding:?}"),
+            }
+            for junk in [&b"x"[..], &[0; 5_000]] {
+                let longer = [&compress(TEXT)[..], junk].concat();
+                let refused = decompress(encoding, longer, LIMITS);
+                assert_eq!(refused, Err(Reason::EncodingBroken), "{encoding:?} {}", junk.len());
+            }
         }
     }
 
