@@ -8,7 +8,7 @@ const INTRODUCTION: &str = "# Errors
 A `2xx` means kept. Everything else is one of these reasons; its code is the `code` of error bodies and the `reason` of metrics.
 Some paths answer with a status and text of their own, which their clients expect; what a reason promises stays the same.
 
-\"Kept\" says what became of the visits of the request: *no* means definitely not kept, so that sending them again is safe; *unknown* means that nobody can tell, so send them again with the same `Idempotency-Key`. The same holds for a connection that breaks before the answer.
+\"Kept\" says what became of the visits or events of the request: *no* means definitely not kept, so that sending them again is safe; *unknown* means that nobody can tell, so send them again with the same `Idempotency-Key` or the same ids. The same holds for a connection that breaks before the answer.
 \"Come back\" is the time in `Retry-After`; where there is none, time alone does not help. A used-up allowance (`rate_limited`) names its own time.
 
 ";
