@@ -91,6 +91,22 @@ fn keys_that_are_unknown_revoked_expired_or_for_reading_are_one_401() {
         (answer.status != 202).then_some(answer)
     });
     assert_problem(&refused, 401, "key_invalid");
+    // One that ends does so by itself, and one that ends later is good.
+    let [soon, later] = ["1s", "1h"].map(|when| {
+        run(
+            &settings,
+            &["key", "add", "shop", "--rights", "write", "--expires", when],
+        )
+    });
+    until_true("the later key to be seen", || {
+        client.send(&post(EVENT).header("X-API-Key", &later)).status == 202
+    });
+    let refused = until("the key to end", Duration::from_secs(5), || {
+        let answer = client.send(&post(EVENT).header("X-API-Key", &soon));
+        (answer.status != 202).then_some(answer)
+    });
+    assert_problem(&refused, 401, "key_invalid");
+    assert_accepted(&client.send(&post(EVENT).header("X-API-Key", &later)), 1);
 }
 
 #[test]
