@@ -1,40 +1,37 @@
 //! Limiter states by key, never more than a bound.
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dashmap::{DashMap, Entry};
 use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed, StateStore};
 
 use super::address_key::AddressKey;
+use super::region::{Added, Region};
 
-/// Fewest shards: with so many, two workers rarely want the same one.
-const SHARDS_MIN: usize = 1_024;
-/// Most shards, 128 bytes each.
-const SHARDS_MAX: usize = 65_536;
-/// Keys that a shard holds when the map is full; so many are swept in about 20 µs, during which a worker may wait.
-const SHARD_KEYS: usize = 1_024;
-/// How many times more room than keys there must be before a sweep gives memory back.
-const SPARE_ROOM: usize = 4;
+/// Slots for each key that may be there: a line is rarely full then, and a region never.
+const SLOTS_PER_KEY: usize = 2;
 
 /// States by key, with a bound that is never passed, not even by racing threads.
 ///
-/// The hasher is seeded at random (`SipHash`), so that nobody can choose addresses that fall into one shard.
+/// Memory is taken a page at a time as keys come, at most 32 to 64 bytes for each key of the bound, and kept.
+///
+/// The hasher is seeded at random (`SipHash`), so that nobody can choose addresses that fall into one region.
 #[derive(Debug)]
 pub(super) struct BoundedStates {
-    states: DashMap<AddressKey, InMemoryState, RandomState>,
-    /// Keys in the map or about to be: never less than the map holds.
+    regions: Box<[Region]>,
+    hasher: RandomState,
+    /// Keys in the regions or about to be: never less than they hold.
     count: AtomicUsize,
     max: usize,
 }
 
 impl BoundedStates {
-    /// A map that takes at most `max` keys.
+    /// Room for at most `max` keys.
     pub(super) fn new(max: usize) -> Self {
-        let shards = (max / SHARD_KEYS).next_power_of_two().clamp(SHARDS_MIN, SHARDS_MAX);
+        let regions = (max * SLOTS_PER_KEY).div_ceil(Region::KEYS_MAX).next_power_of_two();
         Self {
-            states: DashMap::with_capacity_and_hasher_and_shard_amount(0, RandomState::new(), shards),
+            regions: (0..regions).map(|_| Region::default()).collect(),
+            hasher: RandomState::new(),
             count: AtomicUsize::new(0),
             max,
         }
@@ -45,45 +42,55 @@ impl BoundedStates {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        if let Some(state) = self.states.get(&key) {
-            return Some(state.measure_and_replace(&NotKeyed::NonKey, decide));
-        }
-        if !self.reserve() {
-            return None;
-        }
-        let state = match self.states.entry(key) {
-            Entry::Vacant(place) => place.insert(InMemoryState::default()),
-            Entry::Occupied(known) => {
-                // Another thread was quicker; the place reserved is not needed.
-                self.count.fetch_sub(1, Ordering::Relaxed);
-                known.into_ref()
+        let (region, home) = self.place_of(key)?;
+        loop {
+            if let Some(measured) = region.measure((key, home), &decide) {
+                return Some(measured);
             }
-        };
-        Some(state.measure_and_replace(&NotKeyed::NonKey, decide))
+            if !self.reserve() {
+                return None;
+            }
+            let added = decide(None).map(|(told, state)| (told, region.add((key, home), state)));
+            match added {
+                Ok((told, Added::Yes)) => return Some(Ok(told)),
+                // The place reserved is not needed.
+                Ok((_, Added::Known)) => self.release(1),
+                Ok((_, Added::Full)) => {
+                    self.release(1);
+                    return None;
+                }
+                Err(refusal) => {
+                    self.release(1);
+                    return Some(Err(refusal));
+                }
+            }
+        }
     }
 
-    /// Drops keys whose state is not newer than a time. One shard is locked at a time.
+    /// Drops keys whose state is not newer than a time. One region is locked at a time, and only against new keys.
     pub(super) fn retain_newer(&self, time: Nanos) {
-        let mut dropped = 0;
-        self.states.retain(|_, state| {
-            let keep = reading(state) > time;
-            dropped += usize::from(!keep);
-            keep
-        });
-        // Only now that they are gone may others take their places.
-        self.count.fetch_sub(dropped, Ordering::Relaxed);
-    }
-
-    /// Gives memory back if much more is held than needed. One shard is locked at a time.
-    pub(super) fn shrink(&self) {
-        if self.states.capacity() / SPARE_ROOM > self.len() {
-            self.states.shrink_to_fit();
+        for region in &self.regions {
+            let dropped = region.retain_newer(time, |key| self.hash(key));
+            // Only now that they are gone may others take their places.
+            self.release(dropped);
         }
     }
 
     /// Keys remembered.
     pub(super) fn len(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// The region of a key, and the key's home in it.
+    fn place_of(&self, key: AddressKey) -> Option<(&Region, usize)> {
+        let hash = self.hash(key);
+        // The home is taken from the low bits, the region from those above them.
+        let region = self.regions.get((hash >> 32) & (self.regions.len() - 1))?;
+        Some((region, hash))
+    }
+
+    fn hash(&self, key: AddressKey) -> usize {
+        self.hasher.hash_one(key) as usize
     }
 
     fn reserve(&self) -> bool {
@@ -93,12 +100,10 @@ impl BoundedStates {
             })
             .is_ok()
     }
-}
 
-/// A state's time, read by a measurement that refuses to change it.
-fn reading(state: &InMemoryState) -> Nanos {
-    let read = state.measure_and_replace(&NotKeyed::NonKey, Err::<((), Nanos), _>);
-    read.err().flatten().unwrap_or_default()
+    fn release(&self, places: usize) {
+        self.count.fetch_sub(places, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +114,13 @@ mod tests {
     use super::*;
 
     const MAX: usize = 500;
+
+    impl BoundedStates {
+        /// Keys that are there, counted one by one.
+        fn held(&self) -> usize {
+            self.regions.iter().map(Region::len).sum()
+        }
+    }
 
     fn touch(states: &BoundedStates, address: u32, time: u64) -> bool {
         let key = AddressKey::of(std::net::Ipv4Addr::from_bits(address).into());
@@ -137,17 +149,33 @@ mod tests {
     }
 
     #[test]
-    fn memory_comes_back_when_much_has_gone() {
-        let states = BoundedStates::new(100_000);
-        for address in 0..100_000 {
-            touch(&states, address, 10);
-        }
-        let held = states.states.capacity();
-        states.shrink();
-        assert_eq!(states.states.capacity(), held, "nothing has gone yet");
-        states.retain_newer(10.into());
-        states.shrink();
-        assert_eq!(states.states.capacity(), 0);
+    fn many_keys_are_found_again_each_with_its_own_state_and_all_go_in_a_sweep() {
+        const MANY: u32 = 300_000;
+        let states = BoundedStates::new(MANY as usize);
+        let measure = |address: u32, expected: Option<u64>| {
+            let key = AddressKey::of(std::net::Ipv4Addr::from_bits(address).into());
+            let is_expected = |held: Option<Nanos>| {
+                let as_expected = held.map(u64::from) == expected;
+                Ok::<_, ()>((as_expected, u64::from(address).into()))
+            };
+            states.measure(key, is_expected)
+        };
+        assert!((0..MANY).all(|address| measure(address, None) == Some(Ok(true))));
+        assert!((0..MANY).all(|address| measure(address, Some(u64::from(address))) == Some(Ok(true))));
+        assert_eq!(measure(MANY, None), None, "there is no room");
+        states.retain_newer(u64::from(MANY / 2).into());
+        assert_eq!(states.len(), (MANY / 2 - 1) as usize);
+        assert!((MANY / 2 + 1..MANY).all(|address| measure(address, Some(u64::from(address))) == Some(Ok(true))));
+        states.retain_newer(u64::from(MANY).into());
+        assert_eq!((states.len(), states.held()), (0, 0));
+    }
+
+    #[test]
+    fn a_refused_new_key_takes_no_place() {
+        let states = BoundedStates::new(2);
+        let key = AddressKey::of(std::net::Ipv4Addr::LOCALHOST.into());
+        assert_eq!(states.measure(key, |_| Err::<((), Nanos), _>(())), Some(Err(())));
+        assert_eq!((states.len(), states.held()), (0, 0));
     }
 
     #[test]
@@ -174,8 +202,7 @@ mod tests {
                 let mut time = 0_u64;
                 while !done.load(Ordering::Relaxed) {
                     states.retain_newer(time.into());
-                    states.shrink();
-                    assert!(states.states.len() <= MAX);
+                    assert!(states.held() <= MAX);
                     time = (time + 1) % 50;
                 }
             });
@@ -184,7 +211,7 @@ mod tests {
             }
             done.store(true, Ordering::Relaxed);
         });
-        assert_eq!(states.len(), states.states.len());
+        assert_eq!(states.len(), states.held());
         assert!(states.len() <= MAX);
     }
 }

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use governor::clock::{Clock, MonotonicClock};
+use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
 use governor::{NotUntil, Quota, RateLimiter};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -20,10 +21,10 @@ use crate::metrics::LimitMetrics;
 
 /// The limiter of one gateway, shared by all its workers.
 ///
-/// The clock is the machine's monotonic one: clocks read from the processor's counter jump back on machines whose
-/// cores disagree, and then refuse clients who did nothing.
+/// The clock is the kernel's monotonic one: clocks read from the processor's counter jump back on machines whose cores
+/// disagree, and then refuse clients who did nothing.
 #[derive(Debug)]
-pub struct Limiter<C: Clock = MonotonicClock> {
+pub struct Limiter<C: Clock = KernelClock> {
     governor: RateLimiter<AddressKey, States, C, StateInformationMiddleware>,
     quota: Quota,
     policy: HeaderText,
@@ -37,7 +38,7 @@ impl Limiter {
     /// # Errors
     /// [`InvalidLimit`] if the configured limit cannot be kept.
     pub fn new(config: &LimitConfig, metrics: &LimitMetrics) -> Result<Option<Self>, InvalidLimit> {
-        Self::with_clock(config, metrics, MonotonicClock)
+        Self::with_clock(config, metrics, KernelClock)
     }
 }
 
@@ -50,13 +51,12 @@ impl<C: Clock> Limiter<C> {
         }
     }
 
-    /// Forgets addresses that have their whole allowance again, and gives memory back when much has gone.
+    /// Forgets addresses that have their whole allowance again.
     ///
-    /// Takes tens of milliseconds for a million addresses, and locks a thousandth of them at a time: to be called every
-    /// [`LimitConfig::sweep_ms`] from a thread that serves nobody.
+    /// Takes tens of milliseconds for a million addresses: to be called every [`LimitConfig::sweep_ms`] from a thread
+    /// that serves nobody.
     pub fn sweep(&self) {
         self.governor.retain_recent();
-        self.governor.shrink_to_fit();
         self.addresses
             .set(i64::try_from(self.governor.len()).unwrap_or(i64::MAX));
     }
@@ -103,6 +103,18 @@ impl<C: Clock> Limiter<C> {
 
     fn refill_of(&self, requests: u32) -> Duration {
         self.quota.replenish_interval().saturating_mul(requests)
+    }
+}
+
+/// [`clock::since_boot`], whose few milliseconds of lag are nothing against the windows of limits.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelClock;
+
+impl Clock for KernelClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        clock::since_boot().into()
     }
 }
 

@@ -18,6 +18,7 @@ mod bounded_states;
 mod header_text;
 mod limiter;
 mod quota;
+mod region;
 mod states;
 mod verdict;
 

@@ -70,11 +70,9 @@ impl Visits {
             Err(reason) => return Answering::Ready(Some(self.refuse(reason, &call))),
         };
         if key.is_none() && body.is_end_stream() {
-            let place = self.intake.join(country);
             return Answering::Visit(Visit {
                 visits: self.clone(),
-                place,
-                country,
+                place: self.intake.visit(country),
                 call,
             });
         }
@@ -122,7 +120,6 @@ impl Visits {
 pub struct Visit {
     visits: Rc<Visits>,
     place: Place,
-    country: Country,
     call: Call,
 }
 
@@ -130,8 +127,7 @@ impl Future for Visit {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        let kept = ready!(Pin::new(&mut self.place).poll(context));
-        let receipt = kept.map(|(total, kept)| self.visits.intake.receipt(self.country, total, kept));
+        let receipt = ready!(Pin::new(&mut self.place).poll(context));
         Poll::Ready(self.visits.voice.counted(receipt, &self.call))
     }
 }

@@ -208,8 +208,12 @@ fn end_group(shared: &Shared, fold: &mut Fold, (group, countries): (&Group, &[Co
         fold.add(country, 1);
     }
     fold.replace(|country, visits| shared.totals.raise(country, visits));
-    let counts = countries.iter().map(|&country| fold.next(country)).collect();
+    let totals = countries.iter().map(|&country| fold.next(country)).collect();
     fold.clear();
     shared.metrics.visits.kept.inc_by(countries.len() as u64);
-    group.end(Ok(End { counts, kept }));
+    group.end(Ok(End {
+        totals,
+        kept,
+        current: shared.totals.is_current(),
+    }));
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::intake::Receipt;
 use crate::config::Durability;
 use crate::event::Country;
 use crate::outcome::Reason;
@@ -23,13 +24,15 @@ struct Inner {
     end: Option<Result<End, Reason>>,
 }
 
-/// How a group ended well: the total that each visit raised its country to, and how far they were kept.
+/// How a group ended well.
 #[derive(Debug)]
 pub struct End {
-    /// One a visit, in the order they joined.
-    pub counts: Vec<u64>,
+    /// The total that each visit raised its country to, in the order they joined.
+    pub totals: Vec<u64>,
     /// How far they were kept.
     pub kept: Durability,
+    /// Whether the totals include what the other gateways have counted up to now.
+    pub current: bool,
 }
 
 /// A visit's place in a group; resolves when the group ends.
@@ -37,6 +40,7 @@ pub struct End {
 pub struct Place {
     group: Rc<Group>,
     index: usize,
+    country: Country,
 }
 
 impl Group {
@@ -60,6 +64,7 @@ impl Group {
         Place {
             group: self.clone(),
             index: inner.countries.len() - 1,
+            country,
         }
     }
 
@@ -85,12 +90,17 @@ impl Group {
 }
 
 impl Future for Place {
-    type Output = Result<(u64, Durability), Reason>;
+    type Output = Result<Receipt, Reason>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut inner = self.group.inner.borrow_mut();
         match &inner.end {
-            Some(Ok(end)) => Poll::Ready(Ok((end.counts.get(self.index).copied().unwrap_or_default(), end.kept))),
+            Some(Ok(end)) => Poll::Ready(Ok(Receipt {
+                country: self.country,
+                total: end.totals.get(self.index).copied().unwrap_or_default(),
+                kept: end.kept,
+                current: end.current,
+            })),
             Some(Err(reason)) => Poll::Ready(Err(*reason)),
             None => {
                 if let Some(waker) = inner.wakers.get_mut(self.index) {

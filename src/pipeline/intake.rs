@@ -54,17 +54,8 @@ impl Intake {
         Self { shared, gather }
     }
 
-    /// Keeps a visit.
-    ///
-    /// # Errors
-    /// The reason why it is not kept, or not known to be.
-    pub async fn visit(&self, country: Country) -> Result<Receipt, Reason> {
-        let (total, kept) = self.join(country).await?;
-        Ok(self.receipt(country, total, kept))
-    }
-
-    /// Hands a visit over; the place resolves to its total and how far it is kept, for [`Intake::receipt`].
-    pub fn join(&self, country: Country) -> Place {
+    /// Keeps a visit; the place resolves to its receipt, or to the reason why it is not kept or not known to be.
+    pub fn visit(&self, country: Country) -> Place {
         self.gather.join(country)
     }
 
@@ -82,7 +73,12 @@ impl Intake {
         let (sequence, answer) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
         let answer = self.wait_for_apply(answer, sequence).await?;
         let kept = self.shared.settle(sequence).await;
-        Ok(self.receipt(answer.country, answer.total, kept))
+        Ok(Receipt {
+            country: answer.country,
+            total: answer.total,
+            kept,
+            current: self.shared.totals.is_current(),
+        })
     }
 
     /// Keeps the events of a request, at least one, each unless one with its id was kept before.
@@ -114,15 +110,5 @@ impl Intake {
             return Err(Reason::DurabilityUnknown);
         };
         Ok(word)
-    }
-
-    /// The receipt of a visit that raised its country's total to `total`.
-    pub fn receipt(&self, country: Country, total: u64, kept: Durability) -> Receipt {
-        Receipt {
-            country,
-            total,
-            kept,
-            current: self.shared.totals.is_current(),
-        }
     }
 }
