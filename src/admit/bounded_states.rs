@@ -70,7 +70,7 @@ impl BoundedStates {
     /// Drops keys whose state is not newer than a time. One region is locked at a time, and only against new keys.
     pub(super) fn retain_newer(&self, time: Nanos) {
         for region in &self.regions {
-            let dropped = region.retain_newer(time, |key| self.hash(key));
+            let dropped = region.retain_newer(time, |key| low_half(self.hash(key)));
             // Only now that they are gone may others take their places.
             self.release(dropped);
         }
@@ -84,13 +84,12 @@ impl BoundedStates {
     /// The region of a key, and the key's home in it.
     fn place_of(&self, key: AddressKey) -> Option<(&Region, usize)> {
         let hash = self.hash(key);
-        // The home is taken from the low bits, the region from those above them.
-        let region = self.regions.get((hash >> 32) & (self.regions.len() - 1))?;
-        Some((region, hash))
+        let region = self.regions.get(low_half(hash >> 32) & (self.regions.len() - 1))?;
+        Some((region, low_half(hash)))
     }
 
-    fn hash(&self, key: AddressKey) -> usize {
-        self.hasher.hash_one(key) as usize
+    fn hash(&self, key: AddressKey) -> u64 {
+        self.hasher.hash_one(key)
     }
 
     fn reserve(&self) -> bool {
@@ -104,6 +103,11 @@ impl BoundedStates {
     fn release(&self, places: usize) {
         self.count.fetch_sub(places, Ordering::Relaxed);
     }
+}
+
+/// One half of a hash tells the home, the other the region.
+fn low_half(hash: u64) -> usize {
+    usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -72,10 +72,14 @@ impl Region {
         if self.slot_of(key, home).is_some() {
             return Added::Known;
         }
-        let lines = self.lines.get_or_init(|| Box::new(std::array::from_fn(|_| Line::default())));
+        let lines = self
+            .lines
+            .get_or_init(|| Box::new(std::array::from_fn(|_| Line::default())));
         for step in 0..LINES {
             let at = (home + step) % LINES;
-            let free = lines.get(at).and_then(|line| line.0.iter().find(|slot| slot.load(ORDER) == EMPTY));
+            let free = lines
+                .get(at)
+                .and_then(|line| line.0.iter().find(|slot| slot.load(ORDER) == EMPTY));
             if let Some(slot) = free {
                 slot.store(pack(key, state), ORDER);
                 return Added::Yes;
@@ -108,7 +112,11 @@ impl Region {
     /// Keys that are here, counted one by one.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let slots = self.lines.get().into_iter().flat_map(|lines| lines.iter().flat_map(|line| &line.0));
+        let slots = self
+            .lines
+            .get()
+            .into_iter()
+            .flat_map(|lines| lines.iter().flat_map(|line| &line.0));
         slots.filter(|slot| slot.load(ORDER) != EMPTY).count()
     }
 
@@ -117,7 +125,11 @@ impl Region {
         let lines = self.lines.get()?;
         for step in 0..LINES {
             let at = (home + step) % LINES;
-            let slot = lines.get(at)?.0.iter().find(|slot| holder(slot.load(ORDER)) == Some(key));
+            let slot = lines
+                .get(at)?
+                .0
+                .iter()
+                .find(|slot| holder(slot.load(ORDER)) == Some(key));
             if slot.is_some() {
                 return slot;
             }
@@ -186,7 +198,7 @@ fn holder(slot: u128) -> Option<AddressKey> {
 }
 
 fn state_of(slot: u128) -> Nanos {
-    Nanos::from(slot as u64)
+    Nanos::from(u64::try_from(slot & u128::from(u64::MAX)).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -224,7 +236,10 @@ mod tests {
             add(&region, key, LINES - 1);
         }
         let middle = SLOTS as u64 + 2;
-        assert_eq!(region.retain_newer(middle.into(), |_| LINES - 1), middle as usize);
+        assert_eq!(
+            region.retain_newer(middle.into(), |_| LINES - 1),
+            usize::try_from(middle).unwrap()
+        );
         for key in keys {
             assert_eq!(state(&region, key, LINES - 1), (key > middle).then_some(key));
         }
@@ -236,9 +251,15 @@ mod tests {
     fn a_full_region_says_so_and_still_finds_everybody() {
         let region = Region::default();
         let keys = 1..=Region::KEYS_MAX as u64;
-        assert!(keys.clone().all(|key| add(&region, key, key as usize) == Added::Yes));
+        assert!(
+            keys.clone()
+                .all(|key| add(&region, key, usize::try_from(key).unwrap()) == Added::Yes)
+        );
         assert_eq!(add(&region, 999, 0), Added::Full);
-        assert!(keys.clone().all(|key| state(&region, key, key as usize) == Some(key)));
+        assert!(
+            keys.clone()
+                .all(|key| state(&region, key, usize::try_from(key).unwrap()) == Some(key))
+        );
         assert_eq!(state(&region, 999, 0), None);
     }
 
