@@ -37,5 +37,6 @@ pub mod edge;
 pub mod http;
 
 pub mod command_line;
+pub mod generate;
 pub mod log;
 pub mod reference;

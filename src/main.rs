@@ -13,6 +13,7 @@
 
 mod administer;
 mod serve;
+mod shop;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn run(line: &CommandLine) -> anyhow::Result<u8> {
         Verb::Serve => with_config(&line.sources(), serve::serve),
         Verb::Site(verb) => with_config(&line.sources(), |loaded| administer::site(&loaded, verb)),
         Verb::Key(verb) => with_config(&line.sources(), |loaded| administer::key(&loaded, verb)),
+        Verb::Generate(options) => shop::generate(&options),
         Verb::Rebuild => with_config(&line.sources(), |loaded| serve::rebuild(&loaded)),
         Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded)),
     }

@@ -50,6 +50,27 @@ Says whether the configuration is good, and what differs from the defaults.
 Reads the same sources as the gateway would and changes nothing. Prints each setting that differs from its default \
 with its origin (secrets hidden), or everything that is wrong, and exits with 2.";
 
+/// Before the usage of `generate`.
+pub const GENERATE: &str = "\
+Makes up the traffic of a shop: people of many countries on their devices, coming by day from search engines, \
+advertisements and newsletters, looking at pages and products, filling carts, sometimes paying, coming back.
+
+  footfall generate --events 5 --until 2026-11-01T00:00:00Z
+      Write five events of the seven days before, a line each, always the same.
+
+  footfall generate --to http://localhost:3030 --key $KEY --rate 500/s --seconds 60
+      Send for a minute, as it happens.
+
+  footfall generate --to http://localhost:3030 --key $KEY --events 1000000 --days 7
+      Send a week's events as fast as the gateway takes them, 100 in a request.
+
+The same --seed and the same times make the same bytes. Gateways move events to at most events.late_ms_max (7 days) \
+before they are received: what is older can only be imported.
+
+What was not answered is sent again with the same ids, so it counts once. In the end it says what became of all events.
+
+Exit codes: 0 all are kept, 1 some are not or nobody answers, 2 the command line is wrong.";
+
 /// Before the usage of `rebuild`.
 pub const REBUILD: &str = "\
 Lets the counters in Redis begin anew from what the gateways have counted, for counters that were damaged, edited by \

@@ -1,6 +1,7 @@
 //! The command line: verbs, a few flags, and help that teaches. Running the verbs is the binary's part, except for
 //! those that only look at the configuration or the types.
 
+mod generate;
 mod help;
 mod sites;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, Flag, Sources};
 use crate::reference;
 
+pub use self::generate::GenerateOptions;
 pub use self::sites::{Allowed, KeyVerb, ListOptions, SiteFields, SiteVerb, Visitors};
 
 /// Counts visits of web and shop pages by country, without ever losing one that it answered.
@@ -50,6 +52,9 @@ pub enum Verb {
     /// Add, list or revoke the keys that clients show.
     #[command(subcommand, long_about = help::KEY)]
     Key(KeyVerb),
+    /// Make up a shop's traffic: write it, or send it to a gateway.
+    #[command(long_about = help::GENERATE)]
+    Generate(GenerateOptions),
     /// Let the counters in Redis begin anew from what the gateways have counted.
     #[command(long_about = help::REBUILD)]
     Rebuild,

@@ -5,8 +5,8 @@ use super::source::{Named, Source};
 
 /// A crate or module, and the beginnings of paths of the files that may name it.
 const HOMES: [(&[&str], &[&str]); 16] = [
-    (&["hyper"], &["src/edge/", "src/http/"]),
-    (&["hyper_util"], &["src/edge/", "src/http/"]),
+    (&["hyper"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
+    (&["hyper_util"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
     (
         &["redis"],
         &[

@@ -38,14 +38,15 @@ const FOUNDATION: &[&str] = &[
 ];
 
 /// Rooms beside the path of an event, with all that they may import. Only the binary knows them.
-const TOOLS: [(&str, &[&str]); 3] = [
+const TOOLS: [(&str, &[&str]); 4] = [
     ("command_line", &["config", "reference"]),
+    ("generate", &["clock", "event"]),
     ("log", &["config"]),
     ("reference", FOUNDATION),
 ];
 
 /// Modules of the binary itself, which puts the rooms together and may name all of them.
-const BINARY: [&str; 2] = ["administer", "serve"];
+const BINARY: [&str; 3] = ["administer", "serve", "shop"];
 
 pub fn findings(sources: &[Source]) -> Vec<Finding> {
     sources
