@@ -82,7 +82,7 @@ pub struct SentRevenue {
 }
 
 /// The fields of an event; all others are left alone.
-const FIELDS: [&str; 19] = [
+pub const FIELDS: [&str; 19] = [
     "name",
     "id",
     "time",

@@ -23,7 +23,7 @@ mod tree;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
 
 pub use compression::{Encoding, ExpansionLimits, decompress};
-pub use event::{Sent, SentRevenue};
+pub use event::{FIELDS, Sent, SentRevenue};
 pub use page::{host_of, is_page};
 pub use text::cut;
 

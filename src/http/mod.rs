@@ -16,6 +16,8 @@ mod gate;
 mod health;
 mod idempotency;
 mod media;
+pub mod openapi;
+mod pages;
 mod pixel;
 mod place;
 mod problem;
@@ -154,14 +156,14 @@ impl Handler {
             (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() != Method::OPTIONS => {
                 visits.answer(request, client, endpoint)
             }
-            _ => inner.simple(endpoint, &request).into(),
+            _ => inner.simple(endpoint, &request, client).into(),
         }
     }
 }
 
 impl Inner {
     /// Answers that need neither body nor limit.
-    fn simple(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Answer {
+    fn simple(&self, endpoint: Endpoint, request: &Request<Incoming>, client: Client) -> Answer {
         if request.method() == Method::OPTIONS {
             return self.options(endpoint, request);
         }
@@ -171,6 +173,19 @@ impl Inner {
             Endpoint::Ready => self.health.ready(),
             Endpoint::Health => Health::check(),
             Endpoint::Metrics => document(StatusCode::OK, OPEN_METRICS, self.metrics.render()),
+            Endpoint::OpenApi => pages::openapi(),
+            Endpoint::Docs | Endpoint::DocsFile => {
+                let path = request.uri().path();
+                let found = if endpoint == Endpoint::Docs {
+                    pages::page()
+                } else {
+                    pages::file(path)
+                };
+                match found {
+                    Some(page) => page,
+                    None => return self.refuse(Reason::NotFound, request, client),
+                }
+            }
             Endpoint::Live | Endpoint::Stats | Endpoint::Visits | Endpoint::Events | Endpoint::Pixel => Health::live(),
         };
         if let Some(visits) = &self.visits {

@@ -28,6 +28,12 @@ pub enum Endpoint {
     Health,
     /// Figures for Prometheus.
     Metrics,
+    /// The document of all calls.
+    OpenApi,
+    /// A page that shows the document.
+    Docs,
+    /// A file of that page.
+    DocsFile,
 }
 
 const READ: &str = "GET, HEAD, OPTIONS";
@@ -41,6 +47,7 @@ impl Endpoint {
             Self::Pixel | Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => {
                 READ
             }
+            Self::OpenApi | Self::Docs | Self::DocsFile => READ,
         }
     }
 
@@ -60,8 +67,8 @@ impl Endpoint {
     }
 }
 
-/// Paths of the main listeners.
-pub const PUBLIC: [(&str, Endpoint); 9] = [
+/// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
+pub const PUBLIC: [(&str, Endpoint); 17] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -71,6 +78,14 @@ pub const PUBLIC: [(&str, Endpoint); 9] = [
     ("/livez", Endpoint::Live),
     ("/readyz", Endpoint::Ready),
     ("/health", Endpoint::Health),
+    ("/openapi.json", Endpoint::OpenApi),
+    ("/api-json", Endpoint::OpenApi),
+    ("/api/v1/docs.json", Endpoint::OpenApi),
+    ("/docs", Endpoint::Docs),
+    ("/docs/{file}", Endpoint::DocsFile),
+    ("/api", Endpoint::Docs),
+    ("/api/docs", Endpoint::Docs),
+    ("/api/v1/docs", Endpoint::Docs),
 ];
 
 /// Paths of the admin listener.

@@ -4,7 +4,7 @@ use super::Finding;
 use super::source::{Named, Source};
 
 /// A crate or module, and the beginnings of paths of the files that may name it.
-const HOMES: [(&[&str], &[&str]); 16] = [
+const HOMES: [(&[&str], &[&str]); 18] = [
     (&["hyper"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
     (&["hyper_util"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
     (
@@ -28,6 +28,8 @@ const HOMES: [(&[&str], &[&str]); 16] = [
     (&["maxminddb"], &["src/enrich/"]),
     (&["governor"], &["src/admit/"]),
     (&["figment"], &["src/config/"]),
+    (&["utoipa"], &["src/http/openapi/"]),
+    (&["utoipa_swagger_ui"], &["src/http/pages.rs"]),
     (&["clap"], &["src/command_line/", "src/main.rs"]),
     (&["std", "fs"], FILES),
     (&["tokio", "fs"], FILES),
