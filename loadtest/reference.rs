@@ -4,15 +4,14 @@
 //! limit, no log, no counter. It shares no code with the gateway, so a slow habit of ours cannot make it slow too.
 //! `--mode empty` sends a bare `204`: the ceiling of this HTTP library. See loadtest/README.md.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use http_body_util::{Either, Empty, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Either, Empty, Full};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -48,6 +47,9 @@ struct Flags {
     /// Length of the answer to POST, in bytes.
     #[arg(long, default_value_t = 10)]
     post_bytes: usize,
+    /// Status of the answer to POST.
+    #[arg(long, default_value_t = 201)]
+    post_status: u16,
     /// Headers of the answer to GET, `name: value`; content-length and date are added.
     #[arg(long = "get-header", default_values_t = default_get_headers())]
     get_headers: Vec<String>,
@@ -144,13 +146,26 @@ impl Answers {
     fn new(flags: &Flags) -> Result<Self> {
         Ok(Self {
             mode: flags.mode,
-            post: Answer::new(StatusCode::CREATED, &flags.post_headers, flags.post_bytes)?,
+            post: Answer::new(
+                StatusCode::from_u16(flags.post_status)?,
+                &flags.post_headers,
+                flags.post_bytes,
+            )?,
             get: Answer::new(StatusCode::OK, &flags.get_headers, flags.get_bytes)?,
         })
     }
 
-    fn respond(&self, request: &Request<Incoming>) -> Response<Body> {
-        match (self.mode, request.method()) {
+    /// Reads what was sent, as every server must, and answers without a look at it.
+    async fn respond(&self, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+        let (head, body) = request.into_parts();
+        if !body.is_end_stream() {
+            body.collect().await?;
+        }
+        Ok(self.answer(&head.method))
+    }
+
+    fn answer(&self, method: &Method) -> Response<Body> {
+        match (self.mode, method) {
             (Mode::Empty, _) => {
                 let mut response = Response::new(Either::Right(Empty::new()));
                 *response.status_mut() = StatusCode::NO_CONTENT;
@@ -215,8 +230,8 @@ async fn accept(listener: std::net::TcpListener, answers: Answers, timers: Timer
         stream.set_nodelay(true)?;
         let answers = answers.clone();
         let service = service_fn(move |request| {
-            let response = answers.respond(&request);
-            async move { Ok::<_, Infallible>(response) }
+            let answers = answers.clone();
+            async move { answers.respond(request).await }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::task::spawn_local(async move {

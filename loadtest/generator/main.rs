@@ -20,6 +20,7 @@ mod tally;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,12 @@ struct Flags {
     /// Send exactly this many requests, whatever time it takes, and time them all.
     #[arg(long)]
     requests: Option<u64>,
+    /// A file of bodies, a line each, sent in turn as JSON.
+    #[arg(long)]
+    bodies: Option<PathBuf>,
+    /// More header lines, `name: value`, sent with bodies.
+    #[arg(long = "header")]
+    headers: Vec<String>,
     /// Requests a second over all connections (open loop); without it each connection waits for its answers.
     #[arg(long)]
     rate: Option<f64>,
@@ -111,6 +118,16 @@ async fn run(flags: Flags) -> Result<serde_json::Value> {
         &flags.countries,
         flags.addresses,
     )?;
+    let requests = match &flags.bodies {
+        Some(path) => {
+            let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+            let bodies: Vec<&[u8]> = lines.collect();
+            ensure!(!bodies.is_empty(), "{} has no bodies", path.display());
+            requests.with_bodies(&bodies, &flags.headers)
+        }
+        None => requests,
+    };
     let mut streams = Vec::with_capacity(flags.connections);
     for _ in 0..flags.connections {
         streams.push(connect(flags.target).await?);

@@ -11,9 +11,12 @@ const ADDRESS: &str = "10.100.100.100";
 /// Addresses of that form.
 const ADDRESSES_MAX: u32 = 1_000_000;
 
-/// A request with two places that change.
+/// Requests with two places that change, and bodies that take turns.
 pub struct Requests {
-    template: Vec<u8>,
+    /// One for each body.
+    templates: Vec<Vec<u8>>,
+    /// All of the head that is the same for every body.
+    head: String,
     country_at: Option<usize>,
     countries: Vec<[u8; 2]>,
     address_at: Option<usize>,
@@ -40,12 +43,10 @@ impl Requests {
             text.push_str(ADDRESS);
             text.push_str("\r\n");
         }
-        if method == "POST" {
-            text.push_str("content-length: 0\r\n");
-        }
-        text.push_str("\r\n");
+        let has_length = method == "POST";
         Ok(Self {
-            template: text.into_bytes(),
+            templates: vec![finished(&text, has_length.then_some(b""))],
+            head: text,
             country_at,
             countries: countries
                 .iter()
@@ -56,11 +57,24 @@ impl Requests {
         })
     }
 
+    /// Sends these bodies in turn, as JSON, with more header lines.
+    #[must_use]
+    pub fn with_bodies(mut self, bodies: &[&[u8]], headers: &[String]) -> Self {
+        let mut head = self.head.clone();
+        for line in headers {
+            head.push_str(line);
+            head.push_str("\r\n");
+        }
+        head.push_str("content-type: application/json\r\n");
+        self.templates = bodies.iter().map(|body| finished(&head, Some(body))).collect();
+        self
+    }
+
     /// Appends requests number `first` to `first + count - 1`.
     pub fn write(&self, first: u64, count: u64, out: &mut Vec<u8>) {
         for number in first..first + count {
             let begin = out.len();
-            out.extend_from_slice(&self.template);
+            out.extend_from_slice(&self.templates[number as usize % self.templates.len()]);
             if let Some(at) = self.country_at {
                 let country = self.countries[number as usize % self.countries.len()];
                 out[begin + at..begin + at + 2].copy_from_slice(&country);
@@ -70,6 +84,17 @@ impl Requests {
             }
         }
     }
+}
+
+/// A request with its body, which may be empty or missing.
+fn finished(head: &str, body: Option<&[u8]>) -> Vec<u8> {
+    let mut request = head.as_bytes().to_vec();
+    if let Some(body) = body {
+        request.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+    }
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(body.unwrap_or_default());
+    request
 }
 
 /// Writes the digits that change of address number `index`.
@@ -104,6 +129,18 @@ mod tests {
             "POST /s?c=GB HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-forwarded-for: 10.112.134.156\r\ncontent-length: 0\r\n\r\n"
         );
         assert!(requests[1].starts_with("POST /s?c=FR ") && requests[1].contains("10.112.134.157"));
+    }
+
+    #[test]
+    fn bodies_take_turns_behind_their_lengths() {
+        let host = SocketAddr::from(([127, 0, 0, 1], 80));
+        let requests = Requests::new("POST", "/e", host, &[], 0).unwrap();
+        let requests = requests.with_bodies(&[b"{}", b"[1,2]"], &["x-api-key: k".to_owned()]);
+        let mut out = Vec::new();
+        requests.write(1, 2, &mut out);
+        let head = "POST /e HTTP/1.1\r\nhost: 127.0.0.1:80\r\nx-api-key: k\r\ncontent-type: application/json\r\n";
+        let expected = format!("{head}content-length: 5\r\n\r\n[1,2]{head}content-length: 2\r\n\r\n{{}}");
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

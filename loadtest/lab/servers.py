@@ -26,17 +26,17 @@ class Failure(Exception):
     """Something that makes a figure worthless; the run stops with its text."""
 
 
-def build():
+def build(chosen=EXAMPLES):
     """Builds what is measured, and copies it away: a build beside the run must not swap a binary in the middle."""
-    examples = [word for name in EXAMPLES for word in ("--example", name)]
+    examples = [word for name in chosen for word in ("--example", name)]
     subprocess.run(["cargo", "build", "--release", "--bin", "footfall", *examples], cwd=ROOT, check=True)
 
 
-def binaries(gateway=None):
+def binaries(gateway=None, chosen=EXAMPLES):
     release = TARGET / "release"
     paths = {
         "gateway": pathlib.Path(gateway) if gateway else release / "footfall",
-        **{name: release / "examples" / name for name in EXAMPLES},
+        **{name: release / "examples" / name for name in chosen},
     }
     home = WORK / "bin"
     home.mkdir(parents=True, exist_ok=True)
