@@ -5,7 +5,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs bench load faults
+.PHONY: help run test check docs bench load faults fuzz
+
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := json lines compressed payload recovery
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,8 +47,15 @@ else
 	    status=$$?; python3 faults/report.py "$(TARGET)/faults" && exit $$status
 endif
 
+fuzz: ## Send any bytes to what reads them, FUZZ_SECONDS (60) for each target; needs cargo-fuzz and a nightly compiler
+	for target in $(FUZZ_TARGETS); do \
+	    mkdir -p fuzz/corpus/$$target && cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+	        -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -rss_limit_mb=2048 || exit 1; \
+	done
+
 bench: ## Measure the parts of the hot path
 	cargo bench --locked
 
 load: ## Compare the gateway with the reference server under load
 	python3 loadtest/compare.py
+	python3 loadtest/events.py

@@ -1,0 +1,10 @@
+//! What the fuzzers run: each takes any bytes and panics when a promise is broken.
+
+mod bodies;
+mod disk;
+mod journal;
+mod tree;
+
+pub use bodies::{assert_same, compressed, json, lines};
+pub use journal::{payload, recovery};
+pub use tree::Tree;
