@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
-use uuid::Builder;
 
 use super::Shared;
 use super::batch::EventBatch;
+use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent};
 use crate::directory::{Counting, Directory};
@@ -31,6 +31,8 @@ pub struct Reception {
     /// What requests are told apart with: the data directory's own, so that it is the same after a restart and nobody
     /// else can know what comes out.
     pub request_key: [u8; 16],
+    /// Ids of events that have none.
+    pub ids: OwnIds,
 }
 
 /// For which site a request may send.
@@ -84,7 +86,6 @@ struct Context<'r> {
     reception: &'r Reception,
     sender: Sender<'r>,
     now_ms: u64,
-    random: [u8; 10],
 }
 
 /// An event that is to be kept.
@@ -141,16 +142,10 @@ impl Reception {
 
     /// Begins to receive the events of a request.
     pub fn receive<'r>(&'r self, sender: Sender<'r>) -> Received<'r> {
-        let mut random = [0; 10];
-        // Ids that nobody gave may then meet those of another batch of the same millisecond; nothing looks them up.
-        if let Err(error) = getrandom::fill(&mut random) {
-            tracing::warn!(%error, "the system gives no random bytes");
-        }
         let context = Context {
             reception: self,
             sender,
             now_ms: self.shared.log.clock().unix_ms(),
-            random,
         };
         Received {
             context,
@@ -208,7 +203,7 @@ impl Context<'_> {
             .map_err(|rule| flaw(Reason::FieldInvalid, "revenue", rule))?;
         let derived;
         let id = match (sent.id, &self.sender.request) {
-            ("", None) => EventId::Own(self.own_id(index)),
+            ("", None) => EventId::Own(self.reception.ids.next(self.now_ms)),
             ("", Some(request)) => {
                 derived = request.id_of(index);
                 EventId::Client(derived.as_bytes())
@@ -258,16 +253,6 @@ impl Context<'_> {
             minor: revenue.minor,
             currency,
         }))
-    }
-
-    fn own_id(&self, index: usize) -> [u8; 16] {
-        let mut random = self.random;
-        for (byte, part) in random.iter_mut().rev().zip(index.to_le_bytes()) {
-            *byte = byte.wrapping_add(part);
-        }
-        Builder::from_unix_timestamp_millis(self.now_ms, &random)
-            .into_uuid()
-            .into_bytes()
     }
 
     fn host<'h>(&'h self, sent: &Sent<'h>) -> Cow<'h, str> {

@@ -21,7 +21,7 @@ use footfall::enrich::{Countries, Salts};
 use footfall::http::{BodyBudget, Health, Service};
 use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
-use footfall::pipeline::{Pipeline, Reception};
+use footfall::pipeline::{OwnIds, Pipeline, Reception};
 use tokio::sync::oneshot;
 
 use self::house::{End, House, Signals};
@@ -151,6 +151,7 @@ impl Doors {
             directory: house.directory.clone(),
             salts: house.salts.clone(),
             request_key: house.request_key,
+            ids: OwnIds::new(),
         };
         let service = Service {
             shared: shared.clone(),
