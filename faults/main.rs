@@ -12,6 +12,7 @@ mod support;
 mod checker;
 mod clones;
 mod disk;
+mod event_store;
 mod full_disk;
 mod gateway_kills;
 mod hand_overs;

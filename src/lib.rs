@@ -30,7 +30,11 @@ pub mod decode;
 pub mod directory;
 pub mod enrich;
 pub mod journal;
+pub mod store;
+
 pub mod pipeline;
+
+pub mod query;
 
 pub mod dialects;
 pub mod edge;

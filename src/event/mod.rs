@@ -1,11 +1,13 @@
-//! The nouns every room shares: event, country, site, sequence, counters and their deltas.
+//! The nouns every room shares: event, row, country, site, sequence, counters and their deltas.
 
 mod fact;
+mod row;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use fact::{Event, EventId, Revenue, Visitor};
+pub use row::{Erasure, Row};
 
 /// Number of two-letter codes, `AA` to `ZZ`.
 pub const COUNTRIES: usize = 26 * 26;

@@ -1,0 +1,273 @@
+//! From a question to its answer.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::QueryError;
+use super::dimension::Dimension;
+use super::metric::as_number;
+use super::model::{Query, SiteView};
+use super::order::{Direction, Subject};
+use crate::store::Snapshot;
+use crate::store::search::{Figure, Group, GroupKey, Key, Search};
+
+/// The standard error of an estimated number of different values.
+const STANDARD_ERROR: f64 = 0.0081;
+
+/// The answer to a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The rows.
+    pub results: Vec<AnswerRow>,
+    /// What it is made of.
+    pub meta: Meta,
+    /// The question in its one form.
+    pub query: Value,
+}
+
+/// One row of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnswerRow {
+    /// What the row is about, in the order of the question's dimensions.
+    pub dimensions: Vec<Value>,
+    /// Its figures, in the order of the question's metrics; the mean of nothing is `null`.
+    pub metrics: Vec<Value>,
+    /// The figures of the other time, where the question compares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Vec<Value>>,
+}
+
+/// What an answer is made of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Meta {
+    /// From what it was answered.
+    pub source: &'static str,
+    /// The beginning of the range, and the moment that it ends before.
+    pub range: [String; 2],
+    /// The same of the time that rows are compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare_range: Option<[String; 2]>,
+    /// How the site's visitors are told apart.
+    pub counting: &'static str,
+    /// The currency of revenue; events in others are not in it.
+    pub currency: String,
+    /// Metrics of which some figures are estimates, with their standard error.
+    pub estimated: BTreeMap<String, f64>,
+    /// How many rows there are in all.
+    pub total_rows: usize,
+}
+
+/// The rows for one stretch of time, and the names of its buckets.
+struct Table {
+    rows: Vec<Row>,
+    buckets: Vec<Box<str>>,
+}
+
+struct Row {
+    keys: Box<[Key]>,
+    figures: Vec<Option<Figure>>,
+}
+
+/// Answers a question from a snapshot.
+///
+/// # Errors
+/// The question means no time or too many buckets, or the store cannot answer.
+pub fn answer(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, now_ms: u64) -> Result<Answer, QueryError> {
+    let mut times = query.range.times(&query.zone, now_ms)?;
+    // "All" begins with the first event, and not in 1970.
+    times.start = snapshot
+        .first_time()
+        .map_or(times.start, |first| first.clamp(times.start, times.end - 1));
+    let mut table = table(snapshot, query, site, &times)?;
+    let mut meta = Meta {
+        source: "store",
+        range: shown(&times),
+        compare_range: None,
+        counting: site.counting.name(),
+        currency: site.currency.into(),
+        estimated: estimated(query, &table),
+        total_rows: table.rows.len(),
+    };
+    put_in_order(query, &mut table.rows);
+    let other = match &query.compare {
+        None => None,
+        Some(compare) => {
+            let times = compare.times((&query.range, &times), &query.zone, now_ms)?;
+            meta.compare_range = Some(shown(&times));
+            Some(self::table(snapshot, query, site, &times)?.by_keys())
+        }
+    };
+    let rows = table.rows.iter().map(|row| AnswerRow {
+        dimensions: row.keys.iter().map(|key| key_json(key, &table.buckets)).collect(),
+        metrics: row.figures.iter().map(|figure| figure_json(figure.as_ref())).collect(),
+        compare: other.as_ref().map(|other| {
+            let figures = other.get(&row.keys).cloned().unwrap_or_else(|| nothing(query, site));
+            figures.iter().map(|figure| figure_json(figure.as_ref())).collect()
+        }),
+    });
+    Ok(Answer {
+        results: rows.collect(),
+        meta,
+        query: query.to_json(),
+    })
+}
+
+fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<u64>) -> Result<Table, QueryError> {
+    let (mut keys, mut buckets) = (Vec::new(), Vec::new());
+    for dimension in &query.dimensions {
+        keys.push(match dimension {
+            Dimension::Time(interval) => {
+                let (cut, names) = query.zone.buckets(*interval, times)?;
+                buckets = names;
+                GroupKey::Time(Arc::new(cut))
+            }
+            other => match other.field(site) {
+                Some(field) => GroupKey::Field(field),
+                None => continue,
+            },
+        });
+    }
+    let search = Search {
+        site: site.id,
+        times: times.clone(),
+        condition: query.filter.condition(site),
+        keys,
+        measures: query.metrics.iter().flat_map(|metric| metric.measures(site)).collect(),
+    };
+    let groups = snapshot.search(&search)?;
+    let mut rows: Vec<Row> = groups.into_iter().map(|group| row(query, site, group)).collect();
+    // A series over time has every bucket, the empty ones too.
+    if matches!(query.dimensions[..], [Dimension::Time(_)]) {
+        let there: BTreeSet<Box<[Key]>> = rows.iter().map(|row| row.keys.clone()).collect();
+        let all = (0u32..)
+            .zip(&buckets)
+            .map(|(number, _)| Box::from([Key::Bucket(number)]));
+        let empty: Vec<Box<[Key]>> = all.filter(|keys| !there.contains(keys)).collect();
+        let figures = nothing(query, site);
+        rows.extend(empty.into_iter().map(|keys| Row {
+            keys,
+            figures: figures.clone(),
+        }));
+    }
+    Ok(Table { rows, buckets })
+}
+
+impl Table {
+    fn by_keys(self) -> HashMap<Box<[Key]>, Vec<Option<Figure>>> {
+        self.rows.into_iter().map(|row| (row.keys, row.figures)).collect()
+    }
+}
+
+/// The metrics of a group, from what was counted for each.
+fn row(query: &Query, site: &SiteView<'_>, group: Group) -> Row {
+    let mut counted = &group.figures[..];
+    let figures = query.metrics.iter().map(|metric| {
+        let (ours, rest) = counted.split_at_checked(metric.measures(site).len())?;
+        counted = rest;
+        metric.figure(ours)
+    });
+    Row {
+        figures: figures.collect(),
+        keys: group.keys,
+    }
+}
+
+/// The metrics of no events.
+fn nothing(query: &Query, site: &SiteView<'_>) -> Vec<Option<Figure>> {
+    let of = |metric: &super::Metric| {
+        let empty: Vec<Figure> = metric
+            .measures(site)
+            .iter()
+            .map(|measure| measure.what.of_nothing())
+            .collect();
+        metric.figure(&empty)
+    };
+    query.metrics.iter().map(of).collect()
+}
+
+/// Sorts the rows that are asked for to the front, and leaves nothing else.
+fn put_in_order(query: &Query, rows: &mut Vec<Row>) {
+    let by = |left: &Row, right: &Row| {
+        let asked = query.order.iter().map(|order| {
+            let ascending = match order.subject {
+                Subject::Metric(place) => by_figure(left, right, place),
+                Subject::Dimension(place) => left.keys.get(place).cmp(&right.keys.get(place)),
+            };
+            match order.direction {
+                Direction::Ascending => ascending,
+                Direction::Descending => ascending.reverse(),
+            }
+        });
+        // What is equal stands in the order of its dimensions: the same question has the same answer.
+        asked
+            .fold(Ordering::Equal, Ordering::then)
+            .then_with(|| left.keys.cmp(&right.keys))
+    };
+    let end = query.offset.saturating_add(query.limit);
+    if end < rows.len() {
+        rows.select_nth_unstable_by(end, by);
+        rows.truncate(end);
+    }
+    rows.sort_unstable_by(by);
+    rows.drain(..query.offset.min(rows.len()));
+}
+
+fn by_figure(left: &Row, right: &Row, place: usize) -> Ordering {
+    let number = |row: &Row| row.figures.get(place).and_then(Option::as_ref).map(as_number);
+    match (number(left), number(right)) {
+        (Some(left), Some(right)) => left.total_cmp(&right),
+        (left, right) => left.is_some().cmp(&right.is_some()),
+    }
+}
+
+fn estimated(query: &Query, table: &Table) -> BTreeMap<String, f64> {
+    let is_estimate = |place: usize| {
+        let figures = table.rows.iter().filter_map(|row| row.figures.get(place));
+        let is = |figure: &Option<Figure>| matches!(figure, Some(Figure::Distinct { estimated: true, .. }));
+        figures.into_iter().any(is)
+    };
+    let metrics = query
+        .metrics
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| is_estimate(*place));
+    metrics
+        .map(|(_, metric)| (metric.to_string(), STANDARD_ERROR))
+        .collect()
+}
+
+fn key_json(key: &Key, buckets: &[Box<str>]) -> Value {
+    match key {
+        Key::None => Value::Null,
+        Key::Text(text) => Value::from(&**text),
+        Key::Bucket(number) => {
+            let name = usize::try_from(*number).ok().and_then(|number| buckets.get(number));
+            name.map_or(Value::Null, |name| Value::from(&**name))
+        }
+    }
+}
+
+fn figure_json(figure: Option<&Figure>) -> Value {
+    match figure {
+        None => Value::Null,
+        Some(Figure::Count(count) | Figure::Distinct { count, .. }) => Value::from(*count),
+        Some(Figure::Whole(whole)) => match i64::try_from(*whole) {
+            Ok(whole) => Value::from(whole),
+            Err(_) => Value::from(*whole as f64),
+        },
+        Some(Figure::Number(number)) => Value::from(*number),
+    }
+}
+
+fn shown(times: &Range<u64>) -> [String; 2] {
+    [times.start, times.end].map(|ms| {
+        let instant = Timestamp::from_millisecond(ms.cast_signed());
+        instant.map(|instant| instant.to_string()).unwrap_or_default()
+    })
+}

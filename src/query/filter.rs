@@ -1,0 +1,217 @@
+//! Which events a question is about.
+
+use regex::RegexBuilder;
+use serde_json::{Value, json};
+
+use super::QueryError;
+use super::dimension::Dimension;
+use super::json::{Placed, each};
+use super::model::SiteView;
+use crate::store::Column;
+use crate::store::search::Condition;
+
+/// Filters within filters.
+const DEPTH_MAX: usize = 16;
+/// Entries of one list of filters.
+const FILTERS_MAX: usize = 100;
+/// Values of one filter.
+const VALUES_MAX: usize = 1_000;
+/// Length of one value, in bytes.
+const VALUE_BYTES_MAX: usize = 2_048;
+/// Memory of one regular expression.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Which events a question is about. Values and parts stand in an order of their own, so that two ways to write the
+/// same filter are one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Filter {
+    /// The value is one of these; `None` is no value.
+    Is(Dimension, Vec<Option<Box<str>>>),
+    /// The value contains one of these, letter case and all.
+    Contains(Dimension, Vec<Box<str>>),
+    /// One of these regular expressions matches somewhere in the value.
+    Matches(Dimension, Vec<Box<str>>),
+    /// All of these hold.
+    And(Vec<Self>),
+    /// One of these holds.
+    Or(Vec<Self>),
+    /// This does not hold.
+    Not(Box<Self>),
+}
+
+impl Filter {
+    /// Reads a list of filters that must all hold.
+    pub(super) fn read_all(placed: Placed<'_>) -> Result<Self, QueryError> {
+        let all = each(placed, FILTERS_MAX, |one| Self::read(one, DEPTH_MAX))?;
+        Ok(Self::And(all).sorted())
+    }
+
+    fn read(placed: Placed<'_>, depth: usize) -> Result<Self, QueryError> {
+        let parts = placed.list(3)?;
+        let depth = depth
+            .checked_sub(1)
+            .ok_or_else(|| placed.wrong(format!("is deeper than {DEPTH_MAX}")))?;
+        let (Some(word), [_, rest @ ..]) = (parts.first().and_then(Value::as_str), parts) else {
+            return Err(
+                placed.wrong("must be a list that begins with a word: is, is_not, contains, matches, and, or, not")
+            );
+        };
+        let at = |place: usize| format!("{}[{place}]", placed.field);
+        match (word, rest) {
+            ("and" | "or", [filters]) => {
+                let filters = each(
+                    Placed {
+                        value: filters,
+                        field: &at(1),
+                    },
+                    FILTERS_MAX,
+                    |one| Self::read(one, depth),
+                )?;
+                Ok(if word == "and" {
+                    Self::And(filters)
+                } else {
+                    Self::Or(filters)
+                })
+            }
+            ("not", [filter]) => {
+                let filter = Self::read(
+                    Placed {
+                        value: filter,
+                        field: &at(1),
+                    },
+                    depth,
+                )?;
+                Ok(Self::Not(Box::new(filter)))
+            }
+            ("is" | "is_not" | "contains" | "matches", [dimension, values]) => {
+                let dimension = Dimension::read(Placed {
+                    value: dimension,
+                    field: &at(1),
+                })?;
+                if matches!(dimension, Dimension::Time(_)) {
+                    return Err(QueryError::invalid(at(1), "cannot be filtered by; use date_range"));
+                }
+                Self::of_values(
+                    word,
+                    dimension,
+                    Placed {
+                        value: values,
+                        field: &at(2),
+                    },
+                )
+            }
+            ("and" | "or" | "not", _) => Err(placed.wrong(format!("must be [\"{word}\", …] with one entry"))),
+            ("is" | "is_not" | "contains" | "matches", _) => {
+                Err(placed.wrong(format!("must be [\"{word}\", dimension, [values]]")))
+            }
+            _ => Err(placed.wrong("must begin with is, is_not, contains, matches, and, or, not")),
+        }
+    }
+
+    fn of_values(word: &str, dimension: Dimension, values: Placed<'_>) -> Result<Self, QueryError> {
+        if word == "is" || word == "is_not" {
+            let read = |value: Placed<'_>| match value.value {
+                Value::Null => Ok(None),
+                _ => value_text(value).map(|text| Some(spelled(&dimension, text))),
+            };
+            let mut values = each(values, VALUES_MAX, read)?;
+            values.sort_unstable();
+            values.dedup();
+            let is = Self::Is(dimension, values);
+            return Ok(if word == "is" { is } else { Self::Not(Box::new(is)) });
+        }
+        let mut texts = each(values, VALUES_MAX, value_text)?;
+        texts.sort_unstable();
+        texts.dedup();
+        if word == "contains" {
+            return Ok(Self::Contains(dimension, texts));
+        }
+        for text in &texts {
+            pattern(text).map_err(|error| values.wrong(format!("is no regular expression: {error}")))?;
+        }
+        Ok(Self::Matches(dimension, texts))
+    }
+
+    /// The one way to write this filter.
+    fn sorted(self) -> Self {
+        let parts = |filters: Vec<Self>| {
+            let mut filters: Vec<Self> = filters.into_iter().map(Self::sorted).collect();
+            filters.sort_unstable();
+            filters.dedup();
+            filters
+        };
+        match self {
+            Self::And(filters) => Self::And(parts(filters)),
+            Self::Or(filters) => Self::Or(parts(filters)),
+            Self::Not(filter) => Self::Not(Box::new(filter.sorted())),
+            other => other,
+        }
+    }
+
+    /// The filter as JSON, as it is read.
+    pub fn to_json(&self) -> Value {
+        let all = |filters: &[Self]| filters.iter().map(Self::to_json).collect::<Vec<_>>();
+        match self {
+            Self::Is(dimension, values) => json!(["is", dimension.to_string(), values]),
+            Self::Contains(dimension, texts) => json!(["contains", dimension.to_string(), texts]),
+            Self::Matches(dimension, texts) => json!(["matches", dimension.to_string(), texts]),
+            Self::And(filters) => json!(["and", all(filters)]),
+            Self::Or(filters) => json!(["or", all(filters)]),
+            Self::Not(filter) => json!(["not", filter.to_json()]),
+        }
+    }
+
+    /// What the store is asked.
+    pub(super) fn condition(&self, site: &SiteView<'_>) -> Condition {
+        let all = |filters: &[Self]| filters.iter().map(|filter| filter.condition(site)).collect();
+        let nothing = || Condition::Or(Vec::new());
+        match self {
+            Self::Is(dimension, values) => dimension
+                .field(site)
+                .map_or_else(nothing, |field| Condition::Is(field, values.clone())),
+            Self::Contains(dimension, texts) => dimension
+                .field(site)
+                .map_or_else(nothing, |field| Condition::Contains(field, texts.clone())),
+            Self::Matches(dimension, texts) => {
+                // They were compiled when they were read, so none is left out.
+                let patterns = texts.iter().filter_map(|text| pattern(text).ok()).collect();
+                dimension
+                    .field(site)
+                    .map_or_else(nothing, |field| Condition::Matches(field, patterns))
+            }
+            Self::And(filters) => Condition::And(all(filters)),
+            Self::Or(filters) => Condition::Or(all(filters)),
+            Self::Not(filter) => Condition::Not(Box::new(filter.condition(site))),
+        }
+    }
+}
+
+fn pattern(text: &str) -> Result<regex::Regex, regex::Error> {
+    RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build()
+}
+
+/// A value as the store spells it.
+fn spelled(dimension: &Dimension, text: Box<str>) -> Box<str> {
+    match dimension {
+        Dimension::Column(Column::Country) => text.to_ascii_lowercase().into(),
+        _ => text,
+    }
+}
+
+fn value_text(placed: Placed<'_>) -> Result<Box<str>, QueryError> {
+    let text: Box<str> = match placed.value {
+        Value::String(text) => text.as_str().into(),
+        Value::Bool(flag) => flag.to_string().into(),
+        // As the store shows numbers: whole ones without a point.
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => whole.to_string().into(),
+            (None, Some(broken)) => broken.to_string().into(),
+            (None, None) => return Err(placed.wrong("is out of range")),
+        },
+        _ => return Err(placed.wrong("must be a string, a number or a boolean")),
+    };
+    if text.len() > VALUE_BYTES_MAX {
+        return Err(placed.wrong(format!("is longer than {VALUE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}

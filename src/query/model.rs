@@ -1,0 +1,210 @@
+//! A question, understood.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::QueryError;
+use super::compare::Compare;
+use super::dimension::Dimension;
+use super::filter::Filter;
+use super::json::{Placed, each};
+use super::metric::Metric;
+use super::order::Order;
+use super::range::DateRange;
+use super::zone::Zone;
+use crate::event::SiteId;
+use crate::store::Column;
+use crate::store::search::KEYS_MAX;
+
+/// Metrics of one question.
+const METRICS_MAX: usize = 20;
+/// Rows of one answer.
+const LIMIT_MAX: u64 = 10_000;
+/// Rows of an answer when nothing is said; a series over time comes whole.
+const LIMIT_USUAL: u64 = 100;
+/// Rows that can be left out before the first.
+const OFFSET_MAX: u64 = 10_000_000;
+
+/// What a question must know of the site it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct SiteView<'a> {
+    /// The site.
+    pub id: SiteId,
+    /// How its visitors are told apart.
+    pub counting: Counting,
+    /// Its currency, ISO 4217, upper case.
+    pub currency: &'a str,
+    /// Its time zone.
+    pub time_zone: &'a str,
+}
+
+/// How visitors are told apart. Numbers of the two ways are never mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counting {
+    /// By a hash with a salt of the day: nobody is known again on the next day.
+    Daily,
+    /// By the client's lasting id.
+    Stable,
+}
+
+impl Counting {
+    /// The name in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Stable => "stable",
+        }
+    }
+}
+
+impl SiteView<'_> {
+    /// The column that holds what tells visitors apart.
+    pub(super) fn visitor_column(&self) -> Column {
+        match self.counting {
+            Counting::Daily => Column::DailyVisitor,
+            Counting::Stable => Column::Visitor,
+        }
+    }
+}
+
+/// A question, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// What is counted; one at least.
+    pub metrics: Vec<Metric>,
+    /// By what events are grouped.
+    pub dimensions: Vec<Dimension>,
+    /// Which events are meant.
+    pub filter: Filter,
+    /// When they happened.
+    pub range: DateRange,
+    /// In which days and hours that is told.
+    pub zone: Zone,
+    /// In which order rows come.
+    pub order: Vec<Order>,
+    /// How many rows.
+    pub limit: usize,
+    /// How many rows before them are left out.
+    pub offset: usize,
+    /// With which other time each row is compared.
+    pub compare: Option<Compare>,
+}
+
+/// A question as it is sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    metrics: Option<Value>,
+    dimensions: Option<Value>,
+    filters: Option<Value>,
+    date_range: Option<Value>,
+    timezone: Option<Value>,
+    order_by: Option<Value>,
+    limit: Option<Value>,
+    offset: Option<Value>,
+    compare: Option<Value>,
+}
+
+impl Query {
+    /// Reads a question about a site.
+    ///
+    /// # Errors
+    /// A field is missing, unknown or wrong.
+    pub fn read(json: &[u8], site: &SiteView<'_>) -> Result<Self, QueryError> {
+        let sent: Sent =
+            serde_json::from_slice(json).map_err(|error| QueryError::invalid("query", error.to_string()))?;
+        let required = |field: &'static str| move || QueryError::invalid(field, "is missing");
+        let value = sent.metrics.as_ref().ok_or_else(required("metrics"))?;
+        let placed = Placed {
+            value,
+            field: "metrics",
+        };
+        let metrics = each(placed, METRICS_MAX, Metric::read)?;
+        if metrics.is_empty() {
+            return Err(placed.wrong("must name one at least"));
+        }
+        let dimensions = read(sent.dimensions.as_ref(), "dimensions", |placed| {
+            each(placed, KEYS_MAX, Dimension::read)
+        })?;
+        let dimensions = dimensions.unwrap_or_default();
+        refuse_two_times(&dimensions)?;
+        let zone = read(sent.timezone.as_ref(), "timezone", |placed| Zone::read(placed.text()?))?;
+        let zone = zone.map_or_else(|| Zone::read(site.time_zone), Ok)?;
+        let value = sent.date_range.as_ref().ok_or_else(required("date_range"))?;
+        let range = DateRange::read(Placed {
+            value,
+            field: "date_range",
+        })?;
+        let filter = read(sent.filters.as_ref(), "filters", Filter::read_all)?;
+        let order = read(sent.order_by.as_ref(), "order_by", |placed| {
+            each(placed, KEYS_MAX, |one| Order::read(one, (&metrics, &dimensions)))
+        })?;
+        let limit = read(sent.limit.as_ref(), "limit", |placed| placed.number(LIMIT_MAX))?;
+        let offset = read(sent.offset.as_ref(), "offset", |placed| placed.number(OFFSET_MAX))?;
+        let usual = if matches!(dimensions[..], [Dimension::Time(_)]) {
+            LIMIT_MAX
+        } else {
+            LIMIT_USUAL
+        };
+        Ok(Self {
+            order: order
+                .filter(|order| !order.is_empty())
+                .unwrap_or_else(|| vec![Order::usual(&dimensions)]),
+            filter: filter.unwrap_or(Filter::And(Vec::new())),
+            compare: read(sent.compare.as_ref(), "compare", Compare::read)?,
+            limit: usize::try_from(limit.unwrap_or(usual)).unwrap_or(usize::MAX),
+            offset: usize::try_from(offset.unwrap_or(0)).unwrap_or(usize::MAX),
+            metrics,
+            dimensions,
+            range,
+            zone,
+        })
+    }
+
+    /// The question as JSON in its one form, with everything that was left to us.
+    pub fn to_json(&self) -> Value {
+        let order = self
+            .order
+            .iter()
+            .map(|order| order.to_json(&self.metrics, &self.dimensions));
+        json!({
+            "metrics": self.metrics.iter().map(Metric::to_string).collect::<Vec<_>>(),
+            "dimensions": self.dimensions.iter().map(Dimension::to_string).collect::<Vec<_>>(),
+            "filters": [self.filter.to_json()],
+            "date_range": self.range.to_json(),
+            "timezone": self.zone.name(),
+            "order_by": order.collect::<Vec<_>>(),
+            "limit": self.limit,
+            "offset": self.offset,
+            "compare": self.compare.as_ref().map(Compare::to_json),
+        })
+    }
+}
+
+/// Reads a field that may be left out or `null`.
+fn read<T>(
+    value: Option<&Value>,
+    field: &str,
+    read: impl FnOnce(Placed<'_>) -> Result<T, QueryError>,
+) -> Result<Option<T>, QueryError> {
+    let value = value.filter(|value| !value.is_null());
+    value.map(|value| read(Placed { value, field })).transpose()
+}
+
+fn refuse_two_times(dimensions: &[Dimension]) -> Result<(), QueryError> {
+    let times = dimensions
+        .iter()
+        .filter(|dimension| matches!(dimension, Dimension::Time(_)))
+        .count();
+    if times > 1 {
+        return Err(QueryError::invalid("dimensions", "has more than one of time"));
+    }
+    let twice = dimensions
+        .iter()
+        .enumerate()
+        .find(|(place, one)| dimensions.iter().take(*place).any(|two| two == *one));
+    match twice {
+        None => Ok(()),
+        Some((place, _)) => Err(QueryError::invalid(format!("dimensions[{place}]"), "is there twice")),
+    }
+}

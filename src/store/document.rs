@@ -1,0 +1,161 @@
+//! From a row to what the index takes, and back.
+
+use std::fmt::Write;
+
+use tantivy::TantivyDocument;
+
+use super::column::{Column, Kind};
+use super::properties::PropertyPaths;
+use super::schema::Fields;
+use crate::event::{EventId, Row, Visitor};
+
+/// First byte of a kept id that the gateway gave.
+const OWN: u8 = 0;
+/// First byte of a kept id that a client gave.
+const CLIENT: u8 = 1;
+
+/// The document of a row.
+pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> TantivyDocument {
+    let event = &row.event;
+    let mut document = TantivyDocument::with_capacity(512);
+    document.add_bytes(fields.site, &event.site.0);
+    document.add_u64(fields.time, event.time_ms);
+    document.add_i64(fields.lag, event.received_ms.wrapping_sub(event.time_ms).cast_signed());
+    document.add_u64(fields.sequence, row.sequence.0);
+    let mut made = String::new();
+    for column in Column::all() {
+        let field = fields.column(column);
+        match column.kind() {
+            Kind::Term | Kind::Text => match text(row, column, &mut made) {
+                "" => {}
+                text => document.add_text(field, text),
+            },
+            Kind::Number => {
+                if let Some(revenue) = event.revenue {
+                    document.add_i64(field, revenue.minor);
+                }
+            }
+            Kind::Screen => {
+                if let Some((width, height)) = event.screen {
+                    document.add_u64(field, u64::from(width) << 16 | u64::from(height));
+                }
+            }
+            Kind::Flag => document.add_u64(field, u64::from(row.bot)),
+        }
+    }
+    document.add_bytes(fields.id, &kept_id(event.id));
+    if !event.properties.is_empty() {
+        document.add_bytes(fields.sent_properties, event.properties);
+        let columns = paths.columns(event.properties);
+        if !columns.is_empty() {
+            document.add_object(fields.properties, columns);
+        }
+    }
+    if !event.items.is_empty() {
+        document.add_bytes(fields.sent_items, event.items);
+    }
+    document
+}
+
+/// A row's value of a text column, empty if it has none; what is not text in the row is written into `made`.
+fn text<'a>(row: &Row<'a>, column: Column, made: &'a mut String) -> &'a str {
+    let event = &row.event;
+    made.clear();
+    match column {
+        Column::Name => event.name,
+        Column::Region => event.region,
+        Column::City => event.city,
+        Column::Host => event.host,
+        Column::Path => event.path,
+        Column::Query => event.query,
+        Column::Referrer => event.referrer,
+        Column::Source => row.source,
+        Column::UtmSource => row.utm_source,
+        Column::UtmMedium => row.utm_medium,
+        Column::UtmCampaign => row.utm_campaign,
+        Column::UtmTerm => row.utm_term,
+        Column::UtmContent => row.utm_content,
+        Column::Title => event.title,
+        Column::User => event.user,
+        Column::Session => event.session,
+        Column::Language => event.language,
+        Column::Browser => row.browser,
+        Column::Os => row.os,
+        Column::Device => row.device,
+        Column::UserAgent => event.user_agent,
+        Column::Visitor => match event.visitor {
+            Visitor::Stable(id) => id,
+            Visitor::Daily(_) | Visitor::None => "",
+        },
+        Column::DailyVisitor | Column::Country | Column::Address | Column::Currency => {
+            write_made(row, column, made);
+            made
+        }
+        Column::Revenue | Column::Screen | Column::Bot => "",
+    }
+}
+
+fn write_made(row: &Row<'_>, column: Column, made: &mut String) {
+    // Writing to a string cannot fail.
+    let _ = match (column, row.event.visitor, row.event.address, row.event.revenue) {
+        (Column::Country, ..) => write!(made, "{}", row.event.country),
+        (Column::DailyVisitor, Visitor::Daily(hash), ..) => {
+            made.push_str(&daily_visitor(hash));
+            Ok(())
+        }
+        (Column::Address, _, Some(address), _) => write!(made, "{address}"),
+        (Column::Currency, .., Some(revenue)) => {
+            made.push_str(str::from_utf8(&revenue.currency).unwrap_or_default());
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+}
+
+/// A visitor's hash as the column has it.
+pub fn daily_visitor(hash: u64) -> String {
+    format!("{hash:016x}")
+}
+
+fn kept_id(id: EventId<'_>) -> Vec<u8> {
+    let (tag, bytes) = match &id {
+        EventId::Own(bytes) => (OWN, &bytes[..]),
+        EventId::Client(bytes) => (CLIENT, *bytes),
+    };
+    let mut kept = Vec::with_capacity(bytes.len() + 1);
+    kept.push(tag);
+    kept.extend_from_slice(bytes);
+    kept
+}
+
+/// An event's id as text: the client's own, or a UUID.
+pub fn shown_id(kept: &[u8]) -> String {
+    match kept.split_first() {
+        Some((&OWN, uuid)) => {
+            let mut shown = String::with_capacity(36);
+            for (place, byte) in uuid.iter().enumerate() {
+                if matches!(place, 4 | 6 | 8 | 10) {
+                    shown.push('-');
+                }
+                // Writing to a string cannot fail.
+                let _ = write!(shown, "{byte:02x}");
+            }
+            shown
+        }
+        Some((_, client)) => String::from_utf8_lossy(client).into_owned(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_shown_as_they_were_given() {
+        assert_eq!(shown_id(&kept_id(EventId::Client(b"order-1"))), "order-1");
+        let own = EventId::Own([0x01, 0x93, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0xff]);
+        assert_eq!(shown_id(&kept_id(own)), "01930000-0000-7000-8000-0000000000ff");
+        assert_eq!(shown_id(&[]), "");
+    }
+}

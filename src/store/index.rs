@@ -1,0 +1,211 @@
+//! The index of one month.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tantivy::indexer::IndexWriterOptions;
+use tantivy::query::{BooleanQuery, Query, TermQuery};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
+
+use super::column::Column;
+use super::month::Month;
+use super::properties::PropertyPaths;
+use super::schema::{Fields, PROPERTIES};
+use super::{StoreLimits, document};
+use crate::event::{Erasure, Row, Sequence};
+
+/// The index of one month, which can always be read, and be written to while it has a writer.
+pub struct MonthIndex {
+    /// When its events happened.
+    pub month: Month,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Everything of this month up to here is durably in the index.
+    pub committed: Sequence,
+    index: Index,
+    reader: IndexReader,
+    writer: Option<OpenWriter>,
+    fields: Arc<Fields>,
+    limits: StoreLimits,
+}
+
+/// What all indexes have in common.
+pub struct Shape {
+    /// Their fields.
+    pub fields: Arc<Fields>,
+    /// What they may use.
+    pub limits: StoreLimits,
+}
+
+/// What costs memory and threads.
+struct OpenWriter {
+    writer: IndexWriter,
+    paths: PropertyPaths,
+    /// Whether anything was written since the last commit.
+    dirty: bool,
+    /// When it was last used, as a count.
+    used: u64,
+}
+
+impl MonthIndex {
+    /// Begins an index in an empty folder.
+    pub fn begin(path: &Path, month: Month, shape: &Shape) -> Result<Self, TantivyError> {
+        let builder = Index::builder().schema(shape.fields.schema.clone());
+        Self::with(path, month, builder.create_in_dir(path)?, shape)
+    }
+
+    /// Opens an index after a look at every byte of it: what is damaged is found now, and not by a reader that trips.
+    pub fn open(path: &Path, month: Month, shape: &Shape) -> Result<Self, TantivyError> {
+        let index = Index::open_in_dir(path)?;
+        check(&index)?;
+        if index.schema() != shape.fields.schema {
+            let what = "the index has other columns; it was made by another version";
+            return Err(TantivyError::SchemaError(what.into()));
+        }
+        Self::with(path, month, index, shape)
+    }
+
+    fn with(path: &Path, month: Month, index: Index, shape: &Shape) -> Result<Self, TantivyError> {
+        let payload = index.load_metas()?.payload;
+        let committed = match payload {
+            None => Sequence::ZERO,
+            Some(text) => Sequence(text.parse().map_err(|_| unreadable("the commit names no sequence"))?),
+        };
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self {
+            month,
+            path: path.into(),
+            committed,
+            index,
+            reader,
+            writer: None,
+            fields: Arc::clone(&shape.fields),
+            limits: shape.limits,
+        })
+    }
+
+    /// Whether every file has the checksum it was written with; reads all of them.
+    pub fn check(&self) -> Result<(), TantivyError> {
+        check(&self.index)
+    }
+
+    /// Who reads it.
+    pub fn reader(&self) -> IndexReader {
+        self.reader.clone()
+    }
+
+    /// When its writer was last used; `None` if it has none.
+    pub fn last_used(&self) -> Option<u64> {
+        self.writer.as_ref().map(|open| open.used)
+    }
+
+    /// Adds a row; visible and safe with the next commit. `now` counts uses of writers.
+    pub fn append(&mut self, row: &Row<'_>, now: u64) -> Result<(), TantivyError> {
+        let fields = Arc::clone(&self.fields);
+        let open = self.open_writer(now)?;
+        let document = document::of_row(&fields, row, &mut open.paths);
+        open.writer.add_document(document)?;
+        Ok(())
+    }
+
+    /// Deletes what was added before and matches; gone with the next commit. `now` counts uses of writers.
+    pub fn erase(&mut self, erasure: &Erasure<'_>, now: u64) -> Result<(), TantivyError> {
+        let matching = matching(&self.fields, erasure);
+        self.open_writer(now)?.writer.delete_query(matching)?;
+        Ok(())
+    }
+
+    /// Makes everything durable and visible that was written, and notes up to where that is.
+    pub fn commit(&mut self, up_to: Sequence) -> Result<(), TantivyError> {
+        let Some(open) = self.writer.as_mut().filter(|open| open.dirty) else {
+            return Ok(());
+        };
+        let mut commit = open.writer.prepare_commit()?;
+        commit.set_payload(&up_to.to_string());
+        commit.commit()?;
+        open.dirty = false;
+        self.committed = up_to;
+        self.reader.reload()
+    }
+
+    /// Lets go of the writer; what is not committed is lost.
+    pub fn close(&mut self) {
+        self.writer = None;
+    }
+
+    /// Waits for merges under way, then lets go of the writer; what is not committed is lost.
+    pub fn settle(&mut self) -> Result<(), TantivyError> {
+        let settled = match self.writer.take() {
+            Some(open) => open.writer.wait_merging_threads(),
+            None => Ok(()),
+        };
+        self.reader.reload()?;
+        settled
+    }
+
+    /// The writer, which is about to be written to.
+    fn open_writer(&mut self, now: u64) -> Result<&mut OpenWriter, TantivyError> {
+        let open = match self.writer.take() {
+            Some(open) => open,
+            None => self.begin_writing()?,
+        };
+        let open = self.writer.insert(open);
+        (open.used, open.dirty) = (now, true);
+        Ok(open)
+    }
+
+    fn begin_writing(&self) -> Result<OpenWriter, TantivyError> {
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(self.limits.writer_bytes)
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .build();
+        let writer = self.index.writer_with_options(options)?;
+        Ok(OpenWriter {
+            writer,
+            paths: PropertyPaths::new(self.property_paths()?.into_iter(), self.limits.property_paths_max),
+            dirty: false,
+            used: 0,
+        })
+    }
+
+    /// The paths of properties that have a column.
+    fn property_paths(&self) -> Result<Vec<Box<str>>, TantivyError> {
+        let root = format!("{PROPERTIES}.");
+        let fields = self.index.fields_metadata()?;
+        let paths = fields.iter().filter_map(|field| field.field_name.strip_prefix(&root));
+        Ok(paths.map(|path| path.replace("\\.", ".").into()).collect())
+    }
+}
+
+fn check(index: &Index) -> Result<(), TantivyError> {
+    let damaged = index.validate_checksum()?;
+    match damaged.iter().next() {
+        None => Ok(()),
+        Some(file) => Err(unreadable(&format!("{} has another checksum", file.display()))),
+    }
+}
+
+fn matching(fields: &Fields, erasure: &Erasure<'_>) -> Box<dyn Query> {
+    let site = |site: &[u8]| exactly(Term::from_field_bytes(fields.site, site));
+    let text = |column, text: &str| exactly(Term::from_field_text(fields.column(column), text));
+    let both = |left, right| -> Box<dyn Query> { Box::new(BooleanQuery::intersection(vec![left, right])) };
+    match erasure {
+        Erasure::Site(id) => site(&id.0),
+        Erasure::User(id, user) => both(site(&id.0), text(Column::User, user)),
+        Erasure::StableVisitor(id, visitor) => both(site(&id.0), text(Column::Visitor, visitor)),
+        Erasure::DailyVisitor(id, hash) => {
+            let hash = document::daily_visitor(*hash);
+            both(site(&id.0), text(Column::DailyVisitor, &hash))
+        }
+    }
+}
+
+fn exactly(term: Term) -> Box<dyn Query> {
+    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+}
+
+fn unreadable(why: &str) -> TantivyError {
+    TantivyError::DataCorruption(tantivy::error::DataCorruption::comment_only(why))
+}

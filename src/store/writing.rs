@@ -1,0 +1,286 @@
+//! The writing side of the store.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::index::{MonthIndex, Shape};
+use super::library::Library;
+use super::month::Month;
+use super::opening::{Finding, open_months, remove};
+use super::schema::Fields;
+use super::state::State;
+use super::{StoreError, StoreLimits};
+use crate::event::{Erasure, Row, Sequence};
+
+/// The writing side, held by one thread.
+pub struct Store {
+    folder: PathBuf,
+    shape: Shape,
+    months: BTreeMap<Month, MonthIndex>,
+    state: State,
+    /// Everything up to here was handed over.
+    appended: Sequence,
+    /// Counts uses of writers, to find the one that is idle for longest.
+    uses: u64,
+    /// Rows of months that are not kept.
+    dropped: u64,
+    /// A write failed: nobody knows what the writers still hold, so nothing may be said to be committed.
+    failed: bool,
+    library: Library,
+}
+
+impl Store {
+    /// Opens the store in a folder, or begins one. What is found wrong is told, and mended as far as the frames that
+    /// are kept reach: append from [`Store::cursor`] on.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or is of another version.
+    pub fn open(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::files(folder, source))?;
+        let mut findings = Vec::new();
+        let read = match State::read(folder) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                findings.push(Finding::State);
+                None
+            }
+            read => read.map_err(|source| StoreError::files(folder, source))?,
+        };
+        let mut store = Self {
+            folder: folder.into(),
+            shape: Shape {
+                fields: Arc::new(Fields::new()),
+                limits,
+            },
+            months: BTreeMap::new(),
+            state: read.unwrap_or_default(),
+            appended: Sequence::ZERO,
+            uses: 0,
+            dropped: 0,
+            failed: false,
+            library: Library::new(limits),
+        };
+        store.months = open_months(folder, &store.state, &store.shape, &mut findings)?;
+        if !findings.is_empty() {
+            // Durably, before anything is appended: a crash while the months are made again must not forget it.
+            store.state.cursor = Sequence::ZERO;
+        }
+        for finding in &findings {
+            tracing::error!("{finding}; it is made again from the frames that are kept");
+        }
+        store.state.months = store.months.keys().copied().collect();
+        store.write_state()?;
+        store.appended = store.state.cursor;
+        store.publish();
+        Ok((store, findings))
+    }
+
+    /// Everything up to here is durable and visible; the next row to append is above.
+    pub fn cursor(&self) -> Sequence {
+        self.state.cursor
+    }
+
+    /// Who reads the store, from any thread.
+    pub fn library(&self) -> Library {
+        self.library.clone()
+    }
+
+    /// Rows that were not taken since their month is not kept any more.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Takes a row, unless it has it already. Sequences must rise.
+    ///
+    /// # Errors
+    /// The index takes no writes: open the store again.
+    pub fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        self.sound()?;
+        let appended = self.append_row(row);
+        self.note(appended)
+    }
+
+    fn append_row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        let month = Month::of(row.event.time_ms);
+        if row.sequence <= self.state.cursor {
+            return Ok(());
+        }
+        if self.state.first.is_some_and(|first| month < first) {
+            self.dropped += 1;
+        } else if let Some((index, now)) = self.ready(month, row.sequence)? {
+            index.append(row, now).map_err(StoreError::index(month))?;
+        }
+        self.advance(row.sequence);
+        Ok(())
+    }
+
+    /// Notes that everything up to a sequence was handed over, be there rows in it or not.
+    pub fn advance(&mut self, sequence: Sequence) {
+        self.appended = self.appended.max(sequence);
+    }
+
+    /// Deletes what is at or below a sequence and matches, unless that was done already.
+    ///
+    /// # Errors
+    /// The index takes no writes: open the store again.
+    pub fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
+        self.sound()?;
+        let erased = self.erase_matching(sequence, erasure);
+        self.note(erased)
+    }
+
+    fn erase_matching(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
+        if sequence <= self.state.cursor {
+            return Ok(());
+        }
+        let months: Vec<Month> = self.months.keys().copied().collect();
+        for month in months {
+            if let Some((index, now)) = self.ready(month, sequence)? {
+                index.erase(erasure, now).map_err(StoreError::index(month))?;
+            }
+        }
+        self.advance(sequence);
+        Ok(())
+    }
+
+    /// Makes everything that was handed over durable and visible.
+    ///
+    /// # Errors
+    /// The disk takes no writes: open the store again.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.sound()?;
+        let committed = self.commit_all();
+        self.note(committed)
+    }
+
+    fn commit_all(&mut self) -> Result<(), StoreError> {
+        let up_to = self.appended;
+        for index in self.months.values_mut() {
+            let month = index.month;
+            index.commit(up_to).map_err(StoreError::index(month))?;
+        }
+        if self.state.cursor != up_to {
+            // Nobody is told of a cursor that is not on disk.
+            let before = std::mem::replace(&mut self.state.cursor, up_to);
+            let written = self.write_state();
+            if written.is_err() {
+                self.state.cursor = before;
+                return written;
+            }
+        }
+        self.library.committed(up_to);
+        Ok(())
+    }
+
+    /// Drops all months before one, with everything in them.
+    ///
+    /// # Errors
+    /// The files cannot be removed.
+    pub fn drop_before(&mut self, first: Month) -> Result<Vec<Month>, StoreError> {
+        if self.state.first.is_some_and(|known| first <= known) {
+            return Ok(Vec::new());
+        }
+        let kept = self.months.split_off(&first);
+        let dropped = std::mem::replace(&mut self.months, kept);
+        self.state.first = Some(first);
+        self.state.months = self.months.keys().copied().collect();
+        // The note goes first: an index that is left over by a crash is removed at the next start.
+        self.write_state()?;
+        self.publish();
+        for index in dropped.values() {
+            remove(&index.path)?;
+        }
+        Ok(dropped.into_keys().collect())
+    }
+
+    /// Reads every file of the months.
+    ///
+    /// # Errors
+    /// The first that is not as it was written.
+    pub fn check(&self) -> Result<(), StoreError> {
+        for index in self.months.values() {
+            let month = index.month;
+            index.check().map_err(StoreError::index(month))?;
+        }
+        Ok(())
+    }
+
+    /// Commits, and waits for merges that are under way.
+    ///
+    /// # Errors
+    /// The disk takes no writes: open the store again.
+    pub fn settle(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        for index in self.months.values_mut() {
+            let month = index.month;
+            index.settle().map_err(StoreError::index(month))?;
+        }
+        Ok(())
+    }
+
+    /// The index of a month, with the count of uses, when there is room for its writer; `None` if it already has what a
+    /// sequence brings.
+    fn ready(&mut self, month: Month, sequence: Sequence) -> Result<Option<(&mut MonthIndex, u64)>, StoreError> {
+        if !self.months.contains_key(&month) {
+            let index = self.begin(month)?;
+            self.months.insert(month, index);
+            self.state.months.insert(month);
+            self.publish();
+        }
+        let known = self.months.get(&month).filter(|index| sequence > index.committed);
+        let Some(writing) = known.map(|index| index.last_used().is_some()) else {
+            return Ok(None);
+        };
+        if !writing {
+            self.make_room()?;
+        }
+        self.uses += 1;
+        let uses = self.uses;
+        Ok(self.months.get_mut(&month).map(|index| (index, uses)))
+    }
+
+    /// Closes the writer that is idle for longest if there are as many as may be.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        let up_to = self.appended;
+        let open = self.months.values().filter(|index| index.last_used().is_some());
+        if open.count() < self.shape.limits.writers_max.max(1) {
+            return Ok(());
+        }
+        let oldest = self.months.values_mut().filter(|index| index.last_used().is_some());
+        if let Some(index) = oldest.min_by_key(|index| index.last_used()) {
+            let month = index.month;
+            index.commit(up_to).map_err(StoreError::index(month))?;
+            index.close();
+        }
+        Ok(())
+    }
+
+    fn begin(&self, month: Month) -> Result<MonthIndex, StoreError> {
+        let path = self.folder.join(month.to_string());
+        // What lies there and is not among the months was begun and never committed.
+        remove(&path)?;
+        std::fs::create_dir_all(&path).map_err(|source| StoreError::files(&path, source))?;
+        MonthIndex::begin(&path, month, &self.shape).map_err(StoreError::index(month))
+    }
+
+    /// Refuses everything after a write has failed.
+    fn sound(&self) -> Result<(), StoreError> {
+        if self.failed { Err(StoreError::Failed) } else { Ok(()) }
+    }
+
+    fn note(&mut self, done: Result<(), StoreError>) -> Result<(), StoreError> {
+        self.failed |= done.is_err();
+        done
+    }
+
+    fn write_state(&self) -> Result<(), StoreError> {
+        let written = self.state.write(&self.folder);
+        written.map_err(|source| StoreError::files(&self.folder, source))
+    }
+
+    fn publish(&self) {
+        let shelves = self.months.values().map(|index| (index.month, index.reader()));
+        self.library.publish(shelves.collect(), self.state.cursor);
+    }
+}
