@@ -3,6 +3,7 @@
 //! Names are `footfall_<room>_<noun>_<unit>_total`; `docs/metrics.md` is drawn from the help texts given here.
 
 mod outcomes;
+mod store;
 
 use std::sync::atomic::AtomicU64;
 
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use outcomes::Outcomes;
+pub use store::StoreMetrics;
 
 /// Every figure of one gateway.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub journal: JournalMetrics,
     /// Totals.
     pub counters: CountersMetrics,
+    /// Events for questions.
+    pub store: StoreMetrics,
     /// The limiter.
     pub limit: LimitMetrics,
     /// Sites and keys.
@@ -136,6 +140,7 @@ impl Default for Metrics {
             events: Outcomes::default(),
             journal: JournalMetrics::default(),
             counters: CountersMetrics::default(),
+            store: StoreMetrics::default(),
             limit: LimitMetrics::default(),
             directory: DirectoryMetrics::default(),
         };
@@ -162,6 +167,7 @@ impl Metrics {
             .register(registry.sub_registry_with_prefix("events"), &outcomes::EVENTS);
         self.journal.register(registry.sub_registry_with_prefix("journal"));
         self.counters.register(registry.sub_registry_with_prefix("counters"));
+        self.store.register(registry.sub_registry_with_prefix("store"));
         self.limit.register(registry.sub_registry_with_prefix("limit"));
         self.directory.register(registry.sub_registry_with_prefix("directory"));
     }

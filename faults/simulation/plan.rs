@@ -136,6 +136,7 @@ impl Plan {
 
     pub fn config(&self) -> Config {
         let mut config = Config::default();
+        config.store.enabled = false;
         config.journal.durability = self.durability;
         config.journal.segment_bytes = self.segment_bytes;
         config.journal.spool_bytes_max = self.spool_bytes_max;

@@ -30,6 +30,7 @@ struct Gateway {
 impl Gateway {
     fn new(durability: Durability, seed: u64) -> Self {
         let mut config = Config::default();
+        config.store.enabled = false;
         (config.journal.durability, config.journal.segment_bytes) = (durability, 400);
         Self {
             directory: Directory::new(IDENTITY, Random::new(seed), None),

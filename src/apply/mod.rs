@@ -170,6 +170,13 @@ impl Apply {
         }
     }
 
+    /// An event that somebody else counts; whether it counts there.
+    pub fn judge_event(&mut self, event: NamedEvent<'_>) -> bool {
+        self.settle();
+        let claim = self.claim_event(event);
+        claim.and_then(|claim| self.window.take(&claim)).is_none()
+    }
+
     /// The changes to the counters since the last call.
     pub fn drain(&mut self) -> Deltas {
         self.settle();

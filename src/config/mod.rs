@@ -22,6 +22,7 @@ mod redis_url;
 mod report;
 mod setting;
 mod sources;
+mod store;
 mod variables;
 
 use schemars::JsonSchema;
@@ -38,6 +39,7 @@ pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
 pub use problem::{ConfigError, Problem};
 pub use sources::{Flag, Sources};
+pub use store::StoreConfig;
 
 /// Everything an operator can set; each room gets its own part.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
@@ -59,6 +61,8 @@ pub struct Config {
     pub apply: ApplyConfig,
     /// Totals.
     pub counters: CountersConfig,
+    /// Events for questions about them.
+    pub store: StoreConfig,
     /// Sites and keys.
     pub directory: DirectoryConfig,
     /// Metrics and health.

@@ -13,7 +13,7 @@ const NAME_BYTES_MAX: usize = 128;
 const DEFAULT_NAME: &str = "default";
 
 /// How the visitors of a site are told apart. One site, one way: numbers of the two never add up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Counting {
     /// By a hash of address and user agent whose salt changes every day: nothing is kept in the browser.
     #[default]

@@ -3,7 +3,8 @@
 //! The country of the client's address ([`Countries`]): named by a trusted proxy where the operator says so, else found
 //! in a MaxMind database ([`GeoDatabase`]) that is loaded whole, verified, and swapped when its file changes
 //! ([`GeoWatch`]). The hash of a visitor ([`visitor_hash`]) under a salt that changes daily ([`Salts`]), what is kept
-//! of an address ([`kept_address`]), and the time of an event ([`event_time()`]).
+//! of an address ([`kept_address`]), and the time of an event ([`event_time()`]). From what is journaled, where a visitor
+//! came from ([`Tags`]).
 //!
 //! This room knows addresses and files of its own. It must not know HTTP, routes, the doors or the journal.
 //!
@@ -18,6 +19,7 @@ mod geo_database;
 mod geo_watch;
 mod person;
 mod salts;
+mod source;
 
 pub use countries::Countries;
 pub use event_time::event_time;
@@ -25,3 +27,4 @@ pub use geo_database::{GeoDatabase, GeoError};
 pub use geo_watch::{GeoStatus, GeoWatch, Refreshed};
 pub use person::{Salt, kept_address, visitor_hash};
 pub use salts::Salts;
+pub use source::Tags;

@@ -13,6 +13,7 @@
 //! seals the log for good, since nobody knows what is on disk; the process must end and recover.
 
 mod disk;
+mod erasure_payload;
 mod event_payload;
 mod fields;
 mod frame;

@@ -1,9 +1,11 @@
 //! What frames say: the payload of each kind.
 
+pub use super::erasure_payload::put_erasure;
 pub use super::event_payload::{Manner, put_event, read_event};
 
+use super::erasure_payload::read_erasure;
 use super::fields::{Fields, Value, put_bytes, put_number, put_varint, take_varint};
-use crate::event::{Country, Event, SiteId};
+use crate::event::{Country, Erasure, Event, SiteId};
 
 /// Kind of a frame of folded visits.
 pub const VISITS: u8 = 1;
@@ -13,6 +15,8 @@ pub const VISIT: u8 = 2;
 pub const ADVANCE: u8 = 3;
 /// Kind of a frame of a single event.
 pub const EVENT: u8 = 4;
+/// Kind of a frame by which events are erased.
+pub const ERASURE: u8 = 5;
 
 const SITE: u32 = 1;
 const BUCKET: u32 = 2;
@@ -36,6 +40,8 @@ pub enum Payload<'a> {
     Advance,
     /// One event, and how it is counted.
     Event(Event<'a>, Manner),
+    /// Events are to go for good.
+    Erasure(Erasure<'a>),
     /// A kind of a later version.
     Unknown,
 }
@@ -82,6 +88,7 @@ impl<'a> Payload<'a> {
             VISIT => read_visit(payload).map(Self::Visit),
             ADVANCE => Some(Self::Advance),
             EVENT => read_event(payload).map(|(event, manner)| Self::Event(event, manner)),
+            ERASURE => read_erasure(payload).map(Self::Erasure),
             _ => Some(Self::Unknown),
         }
     }

@@ -126,6 +126,7 @@ pub fn persist(shared: &Shared, core: &mut Core) {
     if shared.is_handing_over() {
         return;
     }
+    let done = done.min(shared.stored_upto());
     let list = core.segments().list();
     let needed = list.get(first_needed(&list, done, &shared.config, shared.log.clock().unix_ms()));
     let expendable = |segment: &Segment| needed.is_some_and(|needed| segment.first < needed.first);

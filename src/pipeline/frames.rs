@@ -13,7 +13,7 @@ pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => apply.replay(keyed(visit)),
         Payload::Event(event, manner) => apply.replay_event(named(&event, manner)),
-        Payload::Advance | Payload::Unknown => {}
+        Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
     }
 }
 
@@ -35,7 +35,7 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
             }
             shared.answers.tell(frame.sequence, word);
         }
-        Payload::Advance | Payload::Unknown => {}
+        Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
     }
 }
 

@@ -5,6 +5,8 @@ use std::thread::JoinHandle;
 
 use super::applier::Applier;
 use super::parts::{Duty, Found, Parts};
+use super::storer::Storer;
+use super::walk::Tracks;
 use super::{PipelineError, Shared, redis_clients};
 use crate::clock::Machine;
 use crate::config::Config;
@@ -25,8 +27,10 @@ pub struct Running {
     pub(super) shared: Arc<Shared>,
     home: Home,
     segments: Arc<Segments>,
+    head: Sequence,
     journal: Journal,
     applier: Stage,
+    storer: Option<Storer>,
 }
 
 /// Where the applier is.
@@ -81,7 +85,7 @@ impl Opened {
         duty: Duty,
         others: Option<Arc<Segments>>,
     ) -> Result<Running, PipelineError> {
-        let segments = self.segments();
+        let (segments, head) = (self.segments(), self.head());
         let parts = self.found.begin((config, metrics), Arc::new(Machine), duty, others)?;
         let Parts { shared, core, commits } = parts;
         Ok(Running {
@@ -90,6 +94,8 @@ impl Opened {
             shared,
             home: self.home,
             segments,
+            head,
+            storer: None,
         })
     }
 }
@@ -125,7 +131,21 @@ impl Running {
         Ok(())
     }
 
-    /// Syncs and applies everything that was taken in, and lets go of the lane.
+    /// Starts to fill the event store from this lane, and from the one that rests beside it.
+    ///
+    /// # Errors
+    /// When its thread cannot be made.
+    pub fn store(&mut self, resting: Option<&Self>) -> Result<(), PipelineError> {
+        let tracks = Tracks {
+            writing: self.segments.clone(),
+            resting: resting.map(|resting| (resting.segments.clone(), resting.head)),
+            key: self.home.identity().0,
+        };
+        self.storer = Storer::start(self.shared.clone(), tracks).map_err(JournalError::Io)?;
+        Ok(())
+    }
+
+    /// Syncs, applies and stores everything that was taken in, and lets go of the lane.
     pub fn stop(self) {
         self.journal.stop();
         self.shared.stop();
@@ -138,6 +158,10 @@ impl Running {
             Stage::Waiting(_) | Stage::Gone => {
                 tracing::warn!("stopped before visits were counted; the next start counts them");
             }
+        }
+        // The lock of the lane is the right to write to the store, too.
+        if let Some(storer) = self.storer {
+            storer.join();
         }
         drop(self.home);
     }

@@ -11,12 +11,13 @@ use super::beside::LEAP;
 use super::lane::{Opened, Running};
 use super::parts::Duty;
 use super::room::{judge, look_for_space};
-use super::{PipelineError, Shared, Told};
+use super::{PipelineError, Shared, Told, storing};
 use crate::clock;
 use crate::config::Config;
 use crate::event::Sequence;
 use crate::journal::{JournalError, Lane, LaneLock, RealDisk, Space, look};
 use crate::metrics::Metrics;
+use crate::store;
 
 /// A pipeline in service.
 pub struct Pipeline {
@@ -75,9 +76,10 @@ impl Pipeline {
         writing: Opened,
         unused: LaneLock,
     ) -> Result<Self, PipelineError> {
-        let above = writing.head();
+        let above = writing.head().max(stored(config)?);
         let mut writing = writing.start(config, metrics, Duty::Write { above }, None)?;
         writing.apply()?;
+        writing.store(None)?;
         Ok(Self::of(writing, Other::Unused(unused)))
     }
 
@@ -87,7 +89,7 @@ impl Pipeline {
         writing: Opened,
         resting: Opened,
     ) -> Result<Self, PipelineError> {
-        let above = writing.head().max(resting.head());
+        let above = writing.head().max(resting.head()).max(stored(config)?);
         let (theirs, ours) = (resting.segments(), writing.segments());
         let mut resting = resting.start(config, Arc::default(), Duty::Rest, Some(ours))?;
         let mut writing = writing.start(config, metrics, Duty::Write { above }, Some(theirs))?;
@@ -95,6 +97,7 @@ impl Pipeline {
         resting.apply()?;
         hear_beside(&mut writing, Sequence(u64::MAX))?;
         writing.apply()?;
+        writing.store(Some(&resting))?;
         Ok(Self::of(writing, Other::Resting(Box::new(resting))))
     }
 
@@ -117,7 +120,8 @@ impl Pipeline {
             }
             None => None,
         };
-        let above = Sequence(head.0.max(opened.head().0) + LEAP);
+        let above = head.max(opened.head()).max(stored(config)?);
+        let above = Sequence(above.0 + LEAP);
         let mut writing = opened.start(config, metrics, Duty::Write { above }, others)?;
         // What can be read now need not be read while visits with a key wait.
         hear_beside(&mut writing, head)?;
@@ -170,6 +174,7 @@ impl Pipeline {
         take_into_account(&self.shared, &resting);
         resting.apply()?;
         writing.apply()?;
+        writing.store(Some(&resting))?;
         self.shared.totals.set_whole(true);
         self.shared.set_beside(Some(resting.shared.clone()));
         lanes.other = Other::Resting(Box::new(resting));
@@ -270,6 +275,12 @@ impl Pipeline {
     fn lock(&self) -> MutexGuard<'_, Lanes> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How far the event store is, should it know more than a journal that was restored.
+fn stored(config: &Config) -> Result<Sequence, JournalError> {
+    let folder = storing::folder(&config.journal.data_dir);
+    store::cursor_in(&folder).map_err(JournalError::Io)
 }
 
 fn space_of(config: &Config) -> Space {

@@ -51,9 +51,12 @@ mod room;
 mod shared;
 mod singles;
 mod status;
+mod storer;
+mod storing;
 mod taking_up;
 mod totals;
 mod verify;
+mod walk;
 
 pub use answers::Word;
 pub use batch::EventBatch;

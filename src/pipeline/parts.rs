@@ -13,7 +13,9 @@ pub use super::core::{Core, RefoldError};
 pub use super::gather::Gather;
 pub use super::link::{Interruption, Link};
 pub use super::singles::{Keyed, Submission};
+pub use super::storing::{Storing, StoringError};
 pub use super::taking_up::TakeUpError;
+pub use super::walk::{Told, Tracks, Walk};
 
 use super::{PipelineError, Shared};
 use crate::clock::Clock;

@@ -1,8 +1,9 @@
 //! What the workers, the applier and the health answers of one gateway share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -16,6 +17,7 @@ use crate::event::Sequence;
 use crate::journal::{Log, Refusal};
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
+use crate::store::Library;
 
 /// The shared parts of one gateway's pipeline.
 pub struct Shared {
@@ -31,6 +33,10 @@ pub struct Shared {
     pub status: Status,
     /// The names of events that have a counter.
     pub names: Arc<Names>,
+    /// The event store; `None` while another process looks after it, or nobody does.
+    pub stored: ArcSwapOption<Library>,
+    /// How far the event store durably is, as far as segments are kept for it.
+    stored_upto: ArcSwap<AtomicU64>,
     pub(super) answers: Answers,
     /// The last sequence that the counters hold.
     pub(super) applied: watch::Sender<Sequence>,
@@ -50,6 +56,8 @@ pub struct Shared {
 impl Shared {
     pub(super) fn new(config: Config, metrics: Arc<Metrics>, log: Arc<Log>) -> Self {
         let embedded = config.counters.redis_url.is_none();
+        // Until the store says how far it is, it may need everything.
+        let stored_upto = if config.store.enabled { 0 } else { u64::MAX };
         Self {
             totals: if embedded { Totals::alone() } else { Totals::shared() },
             names: Arc::new(Names::new(config.events.names_max)),
@@ -57,6 +65,8 @@ impl Shared {
             metrics,
             log,
             status: Status::default(),
+            stored: ArcSwapOption::empty(),
+            stored_upto: ArcSwap::from_pointee(AtomicU64::new(stored_upto)),
             answers: Answers::default(),
             applied: watch::Sender::new(Sequence::ZERO),
             hurry: Notify::new(),
@@ -80,7 +90,24 @@ impl Shared {
     }
 
     pub(super) fn set_beside(&self, resting: Option<Arc<Self>>) {
+        if let Some(resting) = &resting {
+            self.share_store_with(resting);
+        }
         *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = resting;
+    }
+
+    /// How far the event store durably is; segments behind it stay.
+    pub(super) fn stored_upto(&self) -> Sequence {
+        Sequence(self.stored_upto.load().load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_stored_upto(&self, upto: Sequence) {
+        self.stored_upto.load().store(upto.0, Ordering::Release);
+    }
+
+    /// One store has the events of both lanes.
+    pub(super) fn share_store_with(&self, resting: &Self) {
+        resting.stored_upto.store(self.stored_upto.load_full());
     }
 
     /// Whether a new process is about to take over, and reads the segments.

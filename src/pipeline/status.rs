@@ -14,6 +14,7 @@ pub struct Status {
     unreadable: AtomicBool,
     ephemeral: OnceLock<&'static str>,
     halted: Mutex<Option<String>>,
+    store_trouble: Mutex<Option<String>>,
 }
 
 impl Status {
@@ -45,6 +46,16 @@ impl Status {
     /// Why nothing is counted until someone mends it.
     pub fn halted(&self) -> Option<String> {
         self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the event store takes nothing at the moment; what it lacks waits in the journal.
+    pub fn store_trouble(&self) -> Option<String> {
+        let trouble = self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone()
+    }
+
+    pub(super) fn set_store_trouble(&self, trouble: Option<String>) {
+        *self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     pub(super) fn set_counters_up(&self, up: bool, metrics: &Metrics) {

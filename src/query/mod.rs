@@ -28,7 +28,7 @@ pub use compare::Compare;
 pub use dimension::{Dimension, Interval};
 pub use filter::Filter;
 pub use metric::Metric;
-pub use model::{Counting, Query, SiteView};
+pub use model::{Query, SiteView};
 pub use order::{Direction, Order, Subject};
 pub use range::DateRange;
 pub use zone::Zone;

@@ -12,6 +12,7 @@ use super::metric::Metric;
 use super::order::Order;
 use super::range::DateRange;
 use super::zone::Zone;
+use crate::directory::Counting;
 use crate::event::SiteId;
 use crate::store::Column;
 use crate::store::search::KEYS_MAX;
@@ -36,25 +37,6 @@ pub struct SiteView<'a> {
     pub currency: &'a str,
     /// Its time zone.
     pub time_zone: &'a str,
-}
-
-/// How visitors are told apart. Numbers of the two ways are never mixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Counting {
-    /// By a hash with a salt of the day: nobody is known again on the next day.
-    Daily,
-    /// By the client's lasting id.
-    Stable,
-}
-
-impl Counting {
-    /// The name in answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Stable => "stable",
-        }
-    }
 }
 
 impl SiteView<'_> {

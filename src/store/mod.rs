@@ -32,6 +32,9 @@ use std::path::{Path, PathBuf};
 
 use tantivy::TantivyError;
 
+use crate::config::StoreConfig;
+use crate::event::Sequence;
+
 pub use column::{COLUMNS, Column, Field, Kind};
 pub use library::{Library, Snapshot};
 pub use month::Month;
@@ -56,13 +59,32 @@ pub struct StoreLimits {
 
 impl Default for StoreLimits {
     fn default() -> Self {
+        Self::from(&StoreConfig::default())
+    }
+}
+
+impl From<&StoreConfig> for StoreLimits {
+    fn from(config: &StoreConfig) -> Self {
         Self {
-            writers_max: 3,
-            writer_bytes: 64 << 20,
-            property_paths_max: 2_000,
-            search_threads: 2,
-            groups_max: 1_000_000,
+            writers_max: config.writers_max,
+            writer_bytes: config.writer_bytes,
+            property_paths_max: config.property_paths_max,
+            search_threads: config.search_threads,
+            groups_max: config.groups_max,
         }
+    }
+}
+
+/// The sequence up to which the store in a folder has everything, as its note says; zero where there is none.
+///
+/// # Errors
+/// The note cannot be read.
+pub fn cursor_in(folder: &Path) -> io::Result<Sequence> {
+    match state::State::read(folder) {
+        Ok(state) => Ok(state.unwrap_or_default().cursor),
+        // Whoever opens the store says so.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Sequence::ZERO),
+        Err(error) => Err(error),
     }
 }
 

@@ -81,6 +81,23 @@ impl Store {
         self.state.cursor
     }
 
+    /// Whether anything was handed over that is not committed.
+    pub fn is_behind(&self) -> bool {
+        self.appended > self.state.cursor
+    }
+
+    /// Lets go of what is only needed for writing, when everything is committed; waits for merges that are under way.
+    ///
+    /// # Errors
+    /// The disk takes no writes: open the store again.
+    pub fn rest(&mut self) -> Result<(), StoreError> {
+        if self.months.values().all(|index| index.last_used().is_none()) {
+            return Ok(());
+        }
+        let settled = self.settle();
+        self.note(settled)
+    }
+
     /// Who reads the store, from any thread.
     pub fn library(&self) -> Library {
         self.library.clone()

@@ -1,6 +1,7 @@
 //! Answers equal what a slow look at every row gives.
 
-use footfall::query::{Answer, Counting, Query, SiteView, answer};
+use footfall::directory::Counting;
+use footfall::query::{Answer, Query, SiteView, answer};
 use footfall::store::{Snapshot, Store};
 use serde_json::{Value, json};
 

@@ -1,7 +1,8 @@
 //! Many different values: estimates within their stated error, refusals where an answer would be too large, and only
 //! so many columns of properties.
 
-use footfall::query::{Counting, Query, QueryError, SiteView, answer};
+use footfall::directory::Counting;
+use footfall::query::{Query, QueryError, SiteView, answer};
 use footfall::store::{Store, StoreError, StoreLimits};
 use serde_json::{Value, json};
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use footfall::clock::{Clock, now};
-use footfall::query::{Answers, CacheTimes, Counting, Query, SiteView};
+use footfall::directory::Counting;
+use footfall::query::{Answers, CacheTimes, Query, SiteView};
 use footfall::store::{Library, Store};
 use serde_json::json;
 

@@ -1,0 +1,269 @@
+//! The storer's thread: log → event store.
+//!
+//! It reads the log for itself, so a slow store, or one that fails, holds neither the counters nor any answer: what it
+//! lacks waits in segments, which stay until it has them.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, panic};
+
+use super::Shared;
+use super::storing::{Storing, StoringError};
+use super::walk::Tracks;
+use crate::clock;
+use crate::config::StoreConfig;
+use crate::counters::Backoff;
+use crate::event::Sequence;
+use crate::store::{Month, Store, StoreError};
+
+/// Pause between two looks at the log: rows gather meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two looks at which months are too old.
+const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+/// Rows between two looks at the clock.
+const ROWS_A_LOOK: u32 = 256;
+
+/// The thread that fills the event store.
+pub struct Storer {
+    thread: JoinHandle<()>,
+}
+
+impl Storer {
+    /// Starts it, if events are to be stored; it ends after [`Shared::stop`], when everything synced is stored or the
+    /// configured time has gone by.
+    ///
+    /// # Errors
+    /// When the thread cannot be made.
+    pub fn start(shared: Arc<Shared>, tracks: Tracks) -> io::Result<Option<Self>> {
+        if !shared.config.store.enabled {
+            return Ok(None);
+        }
+        let keeper = Keeper { shared, tracks };
+        let thread = thread::Builder::new()
+            .name("storer".into())
+            .spawn(move || keeper.run())?;
+        Ok(Some(Self { thread }))
+    }
+
+    /// Waits for its end, after [`Shared::stop`].
+    pub fn join(self) {
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            tracing::error!("the storer panicked; the next start stores what it left");
+        }
+    }
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    tracks: Tracks,
+}
+
+impl Keeper {
+    fn run(self) {
+        let mut backoff = Backoff::new(self.shared.config.store.retry_ms_max);
+        loop {
+            // Damage may show as a panic of who reads or merges.
+            let served = panic::catch_unwind(panic::AssertUnwindSafe(|| self.serve(&mut backoff)));
+            self.shared.metrics.store.up.set(0);
+            let trouble = match served {
+                Ok(Ok(())) => break,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "a part of it panicked".into(),
+            };
+            tracing::error!(%trouble, "the event store takes nothing; events wait in the journal until it does");
+            self.shared.metrics.store.failures.inc();
+            self.shared.status.set_store_trouble(Some(trouble));
+            if self.shared.is_stopping() {
+                break;
+            }
+            self.pause(backoff.pause());
+        }
+        self.shared.stored.store(None);
+    }
+
+    /// Fills the store until the stop.
+    fn serve(&self, backoff: &mut Backoff) -> Result<(), StoringError> {
+        let Shared { config, log, .. } = &*self.shared;
+        let (mut storing, findings) = Storing::open(config, &self.tracks)?;
+        self.shared.metrics.store.damages.inc_by(findings.len() as u64);
+        let mut pace = Pace::new(&config.store);
+        self.publish(storing.store(), Sequence::ZERO);
+        loop {
+            let stopping = self.shared.is_stopping();
+            if stopping {
+                pace.stop_within(clock::ms(config.store.stop_ms_max));
+            }
+            let upto = log.synced();
+            let done = storing.advance(upto, &mut |store| {
+                let turn = pace.turn();
+                if turn == Turn::Commit {
+                    self.commit(store, upto, &mut pace)?;
+                }
+                Ok(turn != Turn::Stop)
+            })?;
+            self.note(&mut storing, &mut pace);
+            if stopping || pace.is_due(storing.store()) {
+                self.commit(storing.store(), upto, &mut pace)?;
+                backoff.reset();
+            }
+            if stopping {
+                if !done {
+                    tracing::warn!("stopped before all events were stored; the next start stores them");
+                }
+                return Ok(());
+            }
+            if pace.may_rest() {
+                storing.store().rest()?;
+            }
+            self.drop_old(storing.store(), &mut pace)?;
+            self.pause(PAUSE);
+        }
+    }
+
+    fn pause(&self, pause: Duration) {
+        if !self.shared.is_stopping() {
+            thread::park_timeout(pause);
+        }
+    }
+
+    fn note(&self, storing: &mut Storing, pace: &mut Pace) {
+        let (tally, metrics) = (storing.take_tally(), &self.shared.metrics.store);
+        metrics.written.inc_by(tally.events);
+        metrics.erasures.inc_by(tally.erasures);
+        if tally.events + tally.erasures > 0 {
+            pace.wrote();
+        }
+    }
+
+    fn commit(&self, store: &mut Store, upto: Sequence, pace: &mut Pace) -> Result<(), StoreError> {
+        pace.committed();
+        if store.is_behind() {
+            store.commit()?;
+            self.shared.metrics.store.commits.inc();
+        }
+        self.publish(store, upto);
+        Ok(())
+    }
+
+    /// Tells everyone how far the store is.
+    fn publish(&self, store: &Store, upto: Sequence) {
+        let (library, cursor) = (store.library(), store.cursor());
+        let metrics = &self.shared.metrics.store;
+        let snapshot = library.snapshot();
+        metrics.events.set(i64::try_from(snapshot.events()).unwrap_or(i64::MAX));
+        metrics.cursor.set(cursor.0);
+        let lag = upto.0.saturating_sub(cursor.0);
+        metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+        metrics.up.set(1);
+        self.shared.set_stored_upto(cursor);
+        self.shared.status.set_store_trouble(None);
+        self.shared.stored.store(Some(Arc::new(library)));
+    }
+
+    /// Drops the months that are too old by the gateway's clock.
+    fn drop_old(&self, store: &mut Store, pace: &mut Pace) -> Result<(), StoreError> {
+        let days = self.shared.config.store.retention_days;
+        if days == 0 || !pace.looks_at_age() {
+            return Ok(());
+        }
+        let first = Month::oldest_kept(self.shared.log.clock().unix_ms(), days);
+        for month in store.drop_before(first)? {
+            tracing::info!(%month, "the events of this month are older than they are kept, and were dropped");
+        }
+        Ok(())
+    }
+}
+
+/// What a row's turn brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    Commit,
+    Stop,
+}
+
+/// When it is time for what.
+struct Pace {
+    commit: Duration,
+    commit_busy: Duration,
+    rest: Duration,
+    committed: Instant,
+    wrote: Instant,
+    /// Something was written since the last commit.
+    is_fresh: bool,
+    looked_at_age: Option<Instant>,
+    rows: u32,
+    stop_at: Option<Instant>,
+}
+
+impl Pace {
+    fn new(config: &StoreConfig) -> Self {
+        let now = clock::now();
+        Self {
+            commit: clock::ms(config.commit_ms),
+            commit_busy: clock::ms(config.commit_busy_ms),
+            rest: clock::ms(config.rest_ms),
+            committed: now,
+            wrote: now,
+            is_fresh: false,
+            looked_at_age: None,
+            rows: 0,
+            stop_at: None,
+        }
+    }
+
+    /// A row was handed over.
+    fn turn(&mut self) -> Turn {
+        self.rows += 1;
+        self.is_fresh = true;
+        if self.rows < ROWS_A_LOOK {
+            return Turn::GoOn;
+        }
+        self.rows = 0;
+        let now = clock::now();
+        if self.stop_at.is_some_and(|stop_at| now >= stop_at) {
+            Turn::Stop
+        } else if now.duration_since(self.committed) >= self.commit_busy {
+            Turn::Commit
+        } else {
+            Turn::GoOn
+        }
+    }
+
+    fn wrote(&mut self) {
+        self.wrote = clock::now();
+    }
+
+    fn committed(&mut self) {
+        self.committed = clock::now();
+        self.is_fresh = false;
+    }
+
+    /// Whether to commit when the log is drained: soon if there are rows, seldom if only the place in the log is new.
+    fn is_due(&self, store: &Store) -> bool {
+        let wait = if self.is_fresh { self.commit } else { self.rest };
+        store.is_behind() && clock::now().duration_since(self.committed) >= wait
+    }
+
+    /// Whether nothing was written for long.
+    fn may_rest(&self) -> bool {
+        clock::now().duration_since(self.wrote) >= self.rest
+    }
+
+    fn looks_at_age(&mut self) -> bool {
+        let now = clock::now();
+        let due = self
+            .looked_at_age
+            .is_none_or(|last| now.duration_since(last) >= RETENTION_EVERY);
+        if due {
+            self.looked_at_age = Some(now);
+        }
+        due
+    }
+
+    fn stop_within(&mut self, patience: Duration) {
+        self.stop_at.get_or_insert_with(|| clock::now() + patience);
+    }
+}
