@@ -45,6 +45,7 @@ impl Health {
             "obstacles": obstacles,
             "durability": self.shared.config.journal.durability.name(),
             "counters": self.counters(),
+            "store": self.store(),
             "geo": self.countries.geo().status().to_string(),
         });
         document(status, JSON, body.to_string())
@@ -69,6 +70,21 @@ impl Health {
         }
     }
 
+    /// How the event store stands; what it lacks is kept in the journal, so it is no obstacle either.
+    fn store(&self) -> String {
+        let shared = &self.shared;
+        match (
+            shared.config.store.enabled,
+            shared.status.store_trouble(),
+            &*shared.stored.load(),
+        ) {
+            (false, ..) => "off".into(),
+            (true, Some(trouble), _) => format!("takes nothing; events wait in the journal: {trouble}"),
+            (true, None, Some(_)) => "stores events".into(),
+            (true, None, None) => "waits for the process before".into(),
+        }
+    }
+
     fn obstacles(&self) -> Vec<String> {
         let status = &self.shared.status;
         let simple = [
@@ -76,7 +92,10 @@ impl Health {
             (self.shared.log.is_sealed(), "a sync of the journal failed"),
             (self.shared.log.is_failing(), "the journal takes no writes"),
             (status.is_unreadable(), "the journal cannot be read"),
-            (self.shared.log.is_spool_full(), "too much waits for the counters"),
+            (
+                self.shared.log.is_spool_full(),
+                "too much waits for the counters or the store",
+            ),
             (
                 self.shared.log.is_short(),
                 "the disk is nearly full: visits are refused",

@@ -47,6 +47,7 @@ pub struct Log {
     short: AtomicBool,
     pub(super) synced: watch::Sender<Sequence>,
     pub(super) spool_bytes: AtomicU64,
+    unstored_bytes: AtomicU64,
     writer: Mutex<Writer>,
 }
 
@@ -113,6 +114,7 @@ impl Log {
             short: AtomicBool::new(false),
             synced: watch::Sender::new(before),
             spool_bytes: AtomicU64::new(0),
+            unstored_bytes: AtomicU64::new(0),
             writer: Mutex::new(writer),
         })
     }
@@ -202,9 +204,15 @@ impl Log {
             .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// Whether more waits to be counted than may.
+    /// Notes how many bytes wait to be stored.
+    pub fn set_unstored(&self, bytes: u64) {
+        self.unstored_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether more waits to be counted or stored than may.
     pub fn is_spool_full(&self) -> bool {
-        self.spool_bytes.load(Ordering::Relaxed) >= self.config.spool_bytes_max
+        let waiting = self.spool_bytes.load(Ordering::Relaxed);
+        waiting.max(self.unstored_bytes.load(Ordering::Relaxed)) >= self.config.spool_bytes_max
     }
 
     /// Notes whether the file system has too little room left; visits are refused until it has.

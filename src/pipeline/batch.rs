@@ -1,7 +1,7 @@
-//! The events of one request, encoded as frames.
+//! The events of one request, or an erasure, encoded as frames.
 
 use super::names::Claim;
-use crate::event::{Event, EventId};
+use crate::event::{Erasure, Event, EventId};
 use crate::journal::Draft;
 use crate::journal::payload::{self, Manner};
 
@@ -16,9 +16,22 @@ pub struct EventBatch {
     received_ms: u64,
     /// The names that get a counter by these events.
     claims: Vec<Claim>,
+    /// The one frame is an erasure.
+    is_erasure: bool,
 }
 
 impl EventBatch {
+    /// An erasure, which goes the way of events and is none.
+    pub(super) fn erasure(erasure: &Erasure<'_>, now_ms: u64) -> Self {
+        let mut batch = Self {
+            is_erasure: true,
+            ..Self::default()
+        };
+        payload::put_erasure(&mut batch.bytes, erasure, now_ms);
+        batch.ends.push(batch.bytes.len());
+        batch
+    }
+
     /// Adds an event if its payload has at most so many bytes; whether it has.
     pub fn push(&mut self, event: &Event<'_>, manner: Manner, bytes_max: usize) -> bool {
         let start = self.bytes.len();
@@ -45,6 +58,11 @@ impl EventBatch {
     }
 
     /// Number of events.
+    pub const fn events(&self) -> usize {
+        if self.is_erasure { 0 } else { self.len() }
+    }
+
+    /// Number of frames.
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
@@ -86,13 +104,15 @@ impl EventBatch {
     /// The frames, which have no sequences yet.
     pub fn drafts(&self) -> impl Iterator<Item = Draft<'_>> {
         let mut start = 0;
+        let kind = if self.is_erasure {
+            payload::ERASURE
+        } else {
+            payload::EVENT
+        };
         self.ends.iter().map(move |&end| {
             let payload = self.bytes.get(start..end).unwrap_or_default();
             start = end;
-            Draft {
-                kind: payload::EVENT,
-                payload,
-            }
+            Draft { kind, payload }
         })
     }
 }

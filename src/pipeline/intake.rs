@@ -14,7 +14,7 @@ use super::group::Place;
 use super::singles::{Keyed, Submission};
 use crate::clock;
 use crate::config::Durability;
-use crate::event::{Country, Sequence};
+use crate::event::{Country, Erasure, Sequence};
 use crate::outcome::Reason;
 
 /// What a kept visit is answered with.
@@ -36,6 +36,15 @@ pub struct EventsReceipt {
     /// A word on each event, in their order; `None`: all of them count.
     pub words: Option<Vec<Word>>,
     /// How far they are kept.
+    pub kept: Durability,
+}
+
+/// What became of an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Its place in the log: an event store whose cursor has come so far has carried it out.
+    pub sequence: Sequence,
+    /// How far it is kept.
     pub kept: Durability,
 }
 
@@ -86,19 +95,37 @@ impl Intake {
     /// # Errors
     /// The reason why they are not kept, or not known to be.
     pub async fn events(&self, batch: EventBatch) -> Result<EventsReceipt, Reason> {
+        let frames = batch.len() as u64;
+        let (last, words) = self.submit(batch).await?;
+        let words = match words {
+            None => None,
+            Some(words) => Some(self.wait_for_apply(words, Sequence(last.0 - (frames - 1))).await?),
+        };
+        let kept = self.shared.settle(last).await;
+        Ok(EventsReceipt { words, kept })
+    }
+
+    /// Keeps an erasure: whatever it means that was kept before it goes from the event store, soon and for good. What
+    /// was counted stays counted.
+    ///
+    /// # Errors
+    /// The reason why it is not kept, or not known to be.
+    pub async fn erase(&self, erasure: &Erasure<'_>) -> Result<Erased, Reason> {
+        let now_ms = self.shared.log.clock().unix_ms();
+        let (sequence, _) = self.submit(EventBatch::erasure(erasure, now_ms)).await?;
+        let kept = self.shared.settle(sequence).await;
+        Ok(Erased { sequence, kept })
+    }
+
+    /// Hands frames over and waits until they are in the log: the last one's sequence, and who has a word on them.
+    async fn submit(&self, batch: EventBatch) -> Result<(Sequence, Option<oneshot::Receiver<Vec<Word>>>), Reason> {
         let (waiter, written) = oneshot::channel();
-        let events = batch.len() as u64;
+        let events = batch.events() as u64;
         if let Err(reason) = self.gather.join_events(Submission { batch, waiter }) {
             self.shared.metrics.events.count_refused(reason, events);
             return Err(reason);
         }
-        let (last, words) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
-        let words = match words {
-            None => None,
-            Some(words) => Some(self.wait_for_apply(words, Sequence(last.0 - (events - 1))).await?),
-        };
-        let kept = self.shared.settle(last).await;
-        Ok(EventsReceipt { words, kept })
+        written.await.map_err(|_| Reason::DurabilityUnknown)?
     }
 
     /// The word of apply on frames from `first` on, which are in the log.

@@ -129,7 +129,7 @@ impl Singles {
             batch.settle_names();
             awaited |= words.is_some();
             // Those with an id are noted when apply has decided about them.
-            let certain = batch.len() - batch.with_id();
+            let certain = batch.events() - batch.with_id();
             shared.metrics.events.kept.inc_by(certain as u64);
             let last = Sequence(next.0 + batch.len() as u64 - 1);
             let _ = waiter.send(Ok((last, words)));
@@ -149,7 +149,7 @@ impl Singles {
             if reason.row().kept == Kept::Unknown {
                 batch.settle_names();
             }
-            shared.metrics.events.count_refused(reason, batch.len() as u64);
+            shared.metrics.events.count_refused(reason, batch.events() as u64);
             let _ = waiter.send(Err(reason));
         }
     }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use std::{io, panic};
 
 use super::Shared;
+use super::store_check::StoreCheck;
 use super::storing::{Storing, StoringError};
 use super::walk::Tracks;
 use crate::clock;
 use crate::config::StoreConfig;
 use crate::counters::Backoff;
 use crate::event::Sequence;
+use crate::journal::Segments;
 use crate::store::{Month, Store, StoreError};
 
 /// Pause between two looks at the log: rows gather meanwhile.
@@ -63,10 +65,12 @@ struct Keeper {
 impl Keeper {
     fn run(self) {
         let mut backoff = Backoff::new(self.shared.config.store.retry_ms_max);
+        let mut in_doubt = false;
         loop {
             // Damage may show as a panic of who reads or merges.
-            let served = panic::catch_unwind(panic::AssertUnwindSafe(|| self.serve(&mut backoff)));
+            let served = panic::catch_unwind(panic::AssertUnwindSafe(|| self.serve(in_doubt, &mut backoff)));
             self.shared.metrics.store.up.set(0);
+            in_doubt = matches!(served, Err(_) | Ok(Err(StoringError::Damaged)));
             let trouble = match served {
                 Ok(Ok(())) => break,
                 Ok(Err(error)) => error.to_string(),
@@ -75,6 +79,7 @@ impl Keeper {
             tracing::error!(%trouble, "the event store takes nothing; events wait in the journal until it does");
             self.shared.metrics.store.failures.inc();
             self.shared.status.set_store_trouble(Some(trouble));
+            self.note_waiting();
             if self.shared.is_stopping() {
                 break;
             }
@@ -84,12 +89,13 @@ impl Keeper {
     }
 
     /// Fills the store until the stop.
-    fn serve(&self, backoff: &mut Backoff) -> Result<(), StoringError> {
+    fn serve(&self, in_doubt: bool, backoff: &mut Backoff) -> Result<(), StoringError> {
         let Shared { config, log, .. } = &*self.shared;
-        let (mut storing, findings) = Storing::open(config, &self.tracks)?;
+        let (mut storing, findings) = Storing::open(config, &self.tracks, in_doubt)?;
         self.shared.metrics.store.damages.inc_by(findings.len() as u64);
         let mut pace = Pace::new(&config.store);
         self.publish(storing.store(), Sequence::ZERO);
+        let check = StoreCheck::start(storing.store().library())?;
         loop {
             let stopping = self.shared.is_stopping();
             if stopping {
@@ -118,6 +124,9 @@ impl Keeper {
                 storing.store().rest()?;
             }
             self.drop_old(storing.store(), &mut pace)?;
+            if check.found_damage() {
+                return Err(StoringError::Damaged);
+            }
             self.pause(PAUSE);
         }
     }
@@ -158,8 +167,23 @@ impl Keeper {
         metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         metrics.up.set(1);
         self.shared.set_stored_upto(cursor);
+        self.note_waiting();
         self.shared.status.set_store_trouble(None);
         self.shared.stored.store(Some(Arc::new(library)));
+    }
+
+    /// Tells the log how much waits for the store: as with counters that are away, there is a most.
+    fn note_waiting(&self) {
+        let stored = self.shared.stored_upto();
+        let waiting = |segments: &Arc<Segments>| -> u64 {
+            let list = segments.list();
+            let unstored = list.iter().filter(|segment| segment.first > stored);
+            unstored.map(|segment| segment.bytes).sum()
+        };
+        let resting = self.tracks.resting.iter().map(|(segments, _)| waiting(segments));
+        self.shared
+            .log
+            .set_unstored(waiting(&self.tracks.writing) + resting.sum::<u64>());
     }
 
     /// Drops the months that are too old by the gateway's clock.
@@ -243,7 +267,7 @@ impl Pace {
 
     /// Whether to commit when the log is drained: soon if there are rows, seldom if only the place in the log is new.
     fn is_due(&self, store: &Store) -> bool {
-        let wait = if self.is_fresh { self.commit } else { self.rest };
+        let wait = if self.is_fresh { self.commit } else { self.commit_busy };
         store.is_behind() && clock::now().duration_since(self.committed) >= wait
     }
 

@@ -9,7 +9,7 @@ use super::walk::{Told, Tracks, Walk};
 use crate::config::Config;
 use crate::enrich::Tags;
 use crate::event::{Event, Sequence};
-use crate::store::{Finding, Store, StoreError, StoreLimits};
+use crate::store::{Finding, Lack, Store, StoreError, StoreLimits};
 
 /// The store of a data directory, and where in the log it is.
 pub struct Storing {
@@ -33,6 +33,9 @@ pub enum StoringError {
     /// The store's files.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A check has found damage.
+    #[error("a file of the event store is damaged")]
+    Damaged,
     /// The log cannot be read.
     #[error("the journal cannot be read: {0}")]
     Journal(#[from] io::Error),
@@ -44,12 +47,22 @@ pub fn folder(data_dir: &Path) -> PathBuf {
 }
 
 impl Storing {
-    /// Opens the store of a data directory, and finds its place in the log.
+    /// Opens the store of a data directory, after a look at every byte if it is in doubt, and finds its place in the
+    /// log.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub fn open(config: &Config, tracks: &Tracks) -> Result<(Self, Vec<Finding>), StoringError> {
-        let (store, findings) = Store::open(&folder(&config.journal.data_dir), StoreLimits::from(&config.store))?;
+    pub fn open(config: &Config, tracks: &Tracks, in_doubt: bool) -> Result<(Self, Vec<Finding>), StoringError> {
+        let (folder, limits) = (folder(&config.journal.data_dir), StoreLimits::from(&config.store));
+        let opened = if in_doubt {
+            Store::open_checked(&folder, limits)
+        } else {
+            Store::open(&folder, limits)
+        };
+        let (mut store, findings) = opened?;
+        if !tracks.reach_back_to(store.cursor()) {
+            store.note_lack(Lack::Start);
+        }
         let walk = Walk::new(tracks, store.cursor(), &config.apply);
         let tally = Tally::default();
         Ok((Self { store, walk, tally }, findings))

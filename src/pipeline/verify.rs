@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::core::{Core, RefoldError};
+use super::verify_store::verify_store;
+use super::walk::Tracks;
 use super::{PipelineError, redis_clients};
 use crate::config::Config;
 use crate::counters::{CountersError, Fields, Ledger, RedisReader};
 use crate::event::{CounterHash, Deltas, Sequence};
 use crate::journal::{Home, JournalError, Lane, LaneLock, RealDisk, Segments, Survey, survey};
+use crate::store::StoreError;
 
 /// A lane as its files tell it.
 struct Checked {
@@ -41,19 +44,36 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
         let (segments, found) = survey(Arc::new(disk), home.identity())?;
         surveyed.push((home, segments, found));
     }
-    let (mut good, mut lanes) = (true, Vec::new());
+    let (mut good, mut lanes, mut counted) = (true, Vec::new(), Deltas::default());
     for (home, segments, found) in &surveyed {
         let others = surveyed.iter().find(|(other, ..)| other.lane() != home.lane());
         let others = others.map(|(_, segments, _)| segments.clone());
         writeln!(out, "{}", home.lane())?;
         good &= tell_journal(*found, out)?;
-        lanes.push(check_lane(config, (home, segments, found.head), others, out)?);
+        let lane = check_lane(config, (home, segments, found.head), others, out)?;
+        counted.merge(&lane.core.ledger.whole());
+        lanes.push(lane);
+    }
+    if let Some((tracks, head)) = tracks(&surveyed) {
+        good &= verify_store(config, (&tracks, head), &counted, out)?;
     }
     if config.counters.redis_url.is_some() {
         good &= compare(&lanes, out).await?;
     }
     writeln!(out, "{}", if good { "all is well" } else { "NOT all is well" })?;
     Ok(good)
+}
+
+/// The lanes as the store is filled from them: the one that goes on is the one with the later frames.
+fn tracks(surveyed: &[(Home, Arc<Segments>, Survey)]) -> Option<(Tracks, Sequence)> {
+    let (home, writing, found) = surveyed.iter().max_by_key(|(.., found)| found.head)?;
+    let resting = surveyed.iter().find(|(other, ..)| other.lane() != home.lane());
+    let tracks = Tracks {
+        writing: writing.clone(),
+        resting: resting.map(|(_, segments, found)| (segments.clone(), found.head)),
+        key: home.identity().0,
+    };
+    Some((tracks, found.head))
 }
 
 fn check_lane(
@@ -97,6 +117,9 @@ pub enum VerifyError {
     /// Redis is further back than the journal reaches.
     #[error(transparent)]
     Refold(#[from] RefoldError),
+    /// The event store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The journal cannot be read, or the report not written.
     #[error(transparent)]
     Io(#[from] io::Error),

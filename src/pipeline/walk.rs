@@ -26,6 +26,17 @@ pub struct Tracks {
     pub key: [u8; 16],
 }
 
+impl Tracks {
+    /// Whether every frame after this one is still there: a lane's first segment begins with the first sequence.
+    pub fn reach_back_to(&self, after: Sequence) -> bool {
+        let all = |segments: &Segments| {
+            let list = segments.list();
+            list.first().is_none_or(|oldest| oldest.first <= after.next())
+        };
+        all(&self.writing) && self.resting.iter().all(|(segments, _)| all(segments))
+    }
+}
+
 /// What a frame means for the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(

@@ -63,6 +63,11 @@ impl Library {
         }
     }
 
+    /// Everything up to here can be asked about.
+    pub fn cursor(&self) -> Sequence {
+        Sequence(self.shared.cursor.load(Ordering::Acquire))
+    }
+
     pub(super) fn publish(&self, shelves: Vec<(Month, IndexReader)>, cursor: Sequence) {
         self.shared.shelves.store(Arc::new(shelves));
         self.committed(cursor);

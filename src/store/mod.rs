@@ -14,6 +14,7 @@
 //! to zero, so that the month is made again from the frames that are kept. A write that fails leaves the store behind
 //! its cursor: open it again and append from there.
 
+mod checking;
 mod column;
 mod document;
 mod index;
@@ -25,6 +26,7 @@ mod schema;
 pub mod search;
 mod size;
 mod state;
+mod survey;
 mod writing;
 
 use std::io;
@@ -40,6 +42,8 @@ pub use library::{Library, Snapshot};
 pub use month::Month;
 pub use opening::Finding;
 pub use properties::is_path;
+pub use state::Lack;
+pub use survey::{Surveyed, survey};
 pub use writing::Store;
 
 /// What the store may use.

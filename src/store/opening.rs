@@ -9,6 +9,7 @@ use tantivy::TantivyError;
 use tantivy::directory::error::OpenReadError;
 
 use super::StoreError;
+use super::checking::Look;
 use super::index::{MonthIndex, Shape};
 use super::month::Month;
 use super::state::State;
@@ -20,11 +21,11 @@ pub enum Finding {
     #[error("the note about the event store is damaged")]
     State,
     /// An index was set aside.
-    #[error("the event store's index of {month} is damaged and was set aside as {aside}: {why}")]
+    #[error("the event store's index of {month} is damaged: {why}")]
     Damaged {
         /// Which.
         month: Month,
-        /// Its new name.
+        /// The name under which it was set aside; empty after a look that changes nothing.
         aside: PathBuf,
         /// What it said.
         why: String,
@@ -34,11 +35,21 @@ pub enum Finding {
     Gone(Month),
 }
 
+impl Finding {
+    /// The name under which it was set aside.
+    pub fn aside(&self) -> Option<&Path> {
+        match self {
+            Self::Damaged { aside, .. } => Some(aside),
+            Self::State | Self::Gone(_) => None,
+        }
+    }
+}
+
 /// Opens the index of every month that is kept, and tells those that are damaged or gone.
 pub fn open_months(
     folder: &Path,
     state: &State,
-    shape: &Shape,
+    (shape, look): (&Shape, Look),
     findings: &mut Vec<Finding>,
 ) -> Result<BTreeMap<Month, MonthIndex>, StoreError> {
     let mut missing = state.months.clone();
@@ -53,7 +64,7 @@ pub fn open_months(
             continue;
         }
         missing.remove(&month);
-        match open_whole(&path, month, shape) {
+        match open_whole(&path, month, shape, look) {
             Ok(index) => {
                 months.insert(month, index);
             }
@@ -66,8 +77,8 @@ pub fn open_months(
 }
 
 /// Opens an index that must be whole; damage may also show as a panic of who reads it.
-fn open_whole(path: &Path, month: Month, shape: &Shape) -> Result<MonthIndex, TantivyError> {
-    let opened = catch_unwind(AssertUnwindSafe(|| MonthIndex::open(path, month, shape)));
+pub fn open_whole(path: &Path, month: Month, shape: &Shape, look: Look) -> Result<MonthIndex, TantivyError> {
+    let opened = catch_unwind(AssertUnwindSafe(|| MonthIndex::open(path, month, shape, look)));
     opened.unwrap_or_else(|_| Err(TantivyError::InternalError("it could not be read to its end".into())))
 }
 
@@ -98,7 +109,8 @@ fn set_aside(path: &Path, month: Month, why: &TantivyError) -> Result<Finding, S
     Ok(Finding::Damaged { month, aside, why })
 }
 
-fn months_in(folder: &Path) -> io::Result<Vec<Month>> {
+/// The months that have a folder, in order.
+pub fn months_in(folder: &Path) -> io::Result<Vec<Month>> {
     let mut months = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         months.extend(entry?.file_name().to_str().and_then(Month::parse));

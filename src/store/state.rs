@@ -22,6 +22,36 @@ pub struct State {
     pub first: Option<Month>,
     /// The months that have an index.
     pub months: BTreeSet<Month>,
+    /// Why events may lack that were counted.
+    pub lacks: BTreeSet<Lack>,
+}
+
+/// Why the store may have less than was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lack {
+    /// It was begun, or switched on again, when frames were gone from the journal.
+    Start,
+    /// Months were dropped, or events came for them, since they are older than events are kept.
+    Retention,
+    /// Events were erased.
+    Erasure,
+    /// A part was damaged or gone; what the journal did not have any more is lost.
+    Damage,
+}
+
+impl Lack {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Retention, Self::Erasure, Self::Damage];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Retention => "retention",
+            Self::Erasure => "erasure",
+            Self::Damage => "damage",
+        }
+    }
 }
 
 impl State {
@@ -47,10 +77,12 @@ impl State {
     fn render(&self) -> String {
         let months: Vec<String> = self.months.iter().map(Month::to_string).collect();
         let first = self.first.map(|first| first.to_string()).unwrap_or_default();
+        let lacks: Vec<&str> = self.lacks.iter().map(|lack| lack.name()).collect();
         let text = format!(
-            "{TITLE}\ncursor {}\nfirst {first}\nmonths {}\n",
+            "{TITLE}\ncursor {}\nfirst {first}\nmonths {}\nlacks {}\n",
             self.cursor,
-            months.join(" ")
+            months.join(" "),
+            lacks.join(" ")
         );
         let sum = crc32c::crc32c(text.as_bytes());
         format!("{text}crc32c {sum:08x}\n")
@@ -73,10 +105,13 @@ fn parse(bytes: &[u8]) -> Option<State> {
         month => Some(Month::parse(month)?),
     };
     let months = lines.next()?.strip_prefix("months ")?.split_whitespace();
+    let lacks = lines.next()?.strip_prefix("lacks ")?.split_whitespace();
+    let lack = |word: &str| Lack::ALL.into_iter().find(|lack| lack.name() == word);
     Some(State {
         cursor: Sequence(cursor),
         first,
         months: months.map(Month::parse).collect::<Option<_>>()?,
+        lacks: lacks.map(lack).collect::<Option<_>>()?,
     })
 }
 
@@ -89,6 +124,7 @@ mod tests {
             cursor: Sequence(77),
             first: Month::parse("2026-09"),
             months: ["2026-10", "2026-11"].into_iter().filter_map(Month::parse).collect(),
+            lacks: [Lack::Retention, Lack::Damage].into(),
         }
     }
 

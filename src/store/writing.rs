@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checking::Look;
 use super::index::{MonthIndex, Shape};
 use super::library::Library;
 use super::month::Month;
 use super::opening::{Finding, open_months, remove};
 use super::schema::Fields;
-use super::state::State;
+use super::state::{Lack, State};
 use super::{StoreError, StoreLimits};
 use crate::event::{Erasure, Row, Sequence};
 
@@ -38,6 +39,18 @@ impl Store {
     /// # Errors
     /// The folder cannot be used, or is of another version.
     pub fn open(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
+        Self::open_with(folder, limits, Look::Quick)
+    }
+
+    /// The same after a look at every byte.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_checked(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
+        Self::open_with(folder, limits, Look::Thorough)
+    }
+
+    fn open_with(folder: &Path, limits: StoreLimits, look: Look) -> Result<(Self, Vec<Finding>), StoreError> {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::files(folder, source))?;
         let mut findings = Vec::new();
         let read = match State::read(folder) {
@@ -61,19 +74,25 @@ impl Store {
             failed: false,
             library: Library::new(limits),
         };
-        store.months = open_months(folder, &store.state, &store.shape, &mut findings)?;
+        store.months = open_months(folder, &store.state, (&store.shape, look), &mut findings)?;
         if !findings.is_empty() {
             // Durably, before anything is appended: a crash while the months are made again must not forget it.
             store.state.cursor = Sequence::ZERO;
+            store.state.lacks.insert(Lack::Damage);
         }
         for finding in &findings {
-            tracing::error!("{finding}; it is made again from the frames that are kept");
+            tracing::error!(aside = ?finding.aside(), "{finding}; it is made again from the frames that are kept");
         }
         store.state.months = store.months.keys().copied().collect();
         store.write_state()?;
         store.appended = store.state.cursor;
         store.publish();
         Ok((store, findings))
+    }
+
+    /// Notes why it lacks events, durably with the next commit.
+    pub fn note_lack(&mut self, lack: Lack) {
+        self.state.lacks.insert(lack);
     }
 
     /// Everything up to here is durable and visible; the next row to append is above.
@@ -125,6 +144,7 @@ impl Store {
         }
         if self.state.first.is_some_and(|first| month < first) {
             self.dropped += 1;
+            self.state.lacks.insert(Lack::Retention);
         } else if let Some((index, now)) = self.ready(month, row.sequence)? {
             index.append(row, now).map_err(StoreError::index(month))?;
         }
@@ -151,6 +171,7 @@ impl Store {
         if sequence <= self.state.cursor {
             return Ok(());
         }
+        self.state.lacks.insert(Lack::Erasure);
         let months: Vec<Month> = self.months.keys().copied().collect();
         for month in months {
             if let Some((index, now)) = self.ready(month, sequence)? {
@@ -201,6 +222,9 @@ impl Store {
         let kept = self.months.split_off(&first);
         let dropped = std::mem::replace(&mut self.months, kept);
         self.state.first = Some(first);
+        if !dropped.is_empty() {
+            self.state.lacks.insert(Lack::Retention);
+        }
         self.state.months = self.months.keys().copied().collect();
         // The note goes first: an index that is left over by a crash is removed at the next start.
         self.write_state()?;

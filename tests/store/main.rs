@@ -33,7 +33,7 @@ fn open_anyhow(folder: &Path) -> (Store, Vec<Finding>) {
         writer_bytes: 15 << 20,
         ..StoreLimits::default()
     };
-    Store::open(folder, limits).unwrap()
+    Store::open_checked(folder, limits).unwrap()
 }
 
 /// Appends rows, and commits after some of them.

@@ -13,7 +13,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod erasure;
 mod filling;
+mod kills;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::fs;

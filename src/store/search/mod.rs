@@ -147,7 +147,7 @@ fn spread<T: Sync>(
 }
 
 /// Reads an index that may be damaged in a way that nobody noticed when it was opened.
-fn guarded<T>(month: Month, read: impl FnOnce() -> Result<T, TantivyError>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(month: Month, read: impl FnOnce() -> Result<T, TantivyError>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(read) => read.map_err(|source| StoreError::Index { month, source }),
         Err(_) => Err(StoreError::Unreadable(month)),
