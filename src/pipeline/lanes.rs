@@ -76,7 +76,7 @@ impl Pipeline {
         writing: Opened,
         unused: LaneLock,
     ) -> Result<Self, PipelineError> {
-        let above = writing.head().max(stored(config)?);
+        let above = writing.head().max(stored(config));
         let mut writing = writing.start(config, metrics, Duty::Write { above }, None)?;
         writing.apply()?;
         writing.store(None)?;
@@ -89,7 +89,7 @@ impl Pipeline {
         writing: Opened,
         resting: Opened,
     ) -> Result<Self, PipelineError> {
-        let above = writing.head().max(resting.head()).max(stored(config)?);
+        let above = writing.head().max(resting.head()).max(stored(config));
         let (theirs, ours) = (resting.segments(), writing.segments());
         let mut resting = resting.start(config, Arc::default(), Duty::Rest, Some(ours))?;
         let mut writing = writing.start(config, metrics, Duty::Write { above }, Some(theirs))?;
@@ -120,7 +120,7 @@ impl Pipeline {
             }
             None => None,
         };
-        let above = head.max(opened.head()).max(stored(config)?);
+        let above = head.max(opened.head()).max(stored(config));
         let above = Sequence(above.0 + LEAP);
         let mut writing = opened.start(config, metrics, Duty::Write { above }, others)?;
         // What can be read now need not be read while visits with a key wait.
@@ -278,9 +278,13 @@ impl Pipeline {
 }
 
 /// How far the event store is, should it know more than a journal that was restored.
-fn stored(config: &Config) -> Result<Sequence, JournalError> {
+fn stored(config: &Config) -> Sequence {
     let folder = storing::folder(&config.journal.data_dir);
-    store::cursor_in(&folder).map_err(JournalError::Io)
+    store::cursor_in(&folder).unwrap_or_else(|error| {
+        // It is no reason to turn events away; the storer goes on to say so until it can be opened.
+        tracing::error!(%error, "the note about the event store cannot be read");
+        Sequence::ZERO
+    })
 }
 
 fn space_of(config: &Config) -> Space {

@@ -76,7 +76,9 @@ impl Keeper {
                 Ok(Err(error)) => error.to_string(),
                 Err(_) => "a part of it panicked".into(),
             };
-            tracing::error!(%trouble, "the event store takes nothing; events wait in the journal until it does");
+            if self.shared.status.store_trouble().as_ref() != Some(&trouble) {
+                tracing::error!(%trouble, "the event store takes nothing; events wait in the journal until it does");
+            }
             self.shared.metrics.store.failures.inc();
             self.shared.status.set_store_trouble(Some(trouble));
             self.note_waiting();
@@ -93,6 +95,8 @@ impl Keeper {
         let Shared { config, log, .. } = &*self.shared;
         let (mut storing, findings) = Storing::open(config, &self.tracks, in_doubt)?;
         self.shared.metrics.store.damages.inc_by(findings.len() as u64);
+        // A journal that was restored without its store must not give sequences that the store has seen.
+        log.skip_past(storing.store().cursor());
         let mut pace = Pace::new(&config.store);
         self.publish(storing.store(), Sequence::ZERO);
         let check = StoreCheck::start(storing.store().library())?;

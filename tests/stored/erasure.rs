@@ -21,7 +21,9 @@ fn erase(settings: &Settings, erasure: &Erasure<'_>) {
     let disk = RealDisk::new(&lane.journal_folder(&folder)).unwrap();
     let recovered = Recovered::open(Arc::new(disk), identity).unwrap();
     let first = recovered.recovery().head.next();
-    let journal = recovered.start(first, JournalConfig::default(), Arc::default()).unwrap();
+    let journal = recovered
+        .start(first, JournalConfig::default(), Arc::default())
+        .unwrap();
     let mut payload = Vec::new();
     put_erasure(&mut payload, erasure, 1_795_000_000_000);
     let draft = Draft {
@@ -67,7 +69,9 @@ fn an_erasure_of_a_site_takes_all_of_it_and_may_be_repeated() {
     for _ in 0..2 {
         erase(gateway.settings(), &Erasure::Site(SiteId::DEFAULT));
         gateway.start_again();
-        until_true("the erasure", || crate::metric(&gateway, "footfall_store_erasures_total") == 1);
+        until_true("the erasure", || {
+            crate::metric(&gateway, "footfall_store_erasures_total") == 1
+        });
         until_stored(&gateway, 0);
         gateway.stop();
     }

@@ -42,7 +42,10 @@ fn store_state(gateway: &Gateway) -> String {
 #[test]
 fn a_store_that_was_deleted_is_made_again_from_the_journal() {
     let mut gateway = Gateway::start();
-    accept(&gateway, &json!([{"name": "a", "id": "1"}, {"name": "b"}, {"name": "a", "id": "1"}]));
+    accept(
+        &gateway,
+        &json!([{"name": "a", "id": "1"}, {"name": "b"}, {"name": "a", "id": "1"}]),
+    );
     gateway.stop();
     fs::remove_dir_all(store_folder(gateway.settings())).unwrap();
     let (good, said) = verify(gateway.settings());
@@ -52,7 +55,10 @@ fn a_store_that_was_deleted_is_made_again_from_the_journal() {
     gateway.stop();
     assert_eq!(stored_names(gateway.settings()), counts([("a", 1), ("b", 1)]));
     let (good, said) = verify(gateway.settings());
-    assert!(good && said.contains("0 differences") && !said.contains("may have less"), "{said}");
+    assert!(
+        good && said.contains("0 differences") && !said.contains("may have less"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -90,26 +96,26 @@ fn a_store_that_takes_nothing_holds_neither_answers_nor_counters_and_segments_wa
     // A file where a folder should be: nothing can be written there, by root neither.
     fs::write(store_folder(&settings), "").unwrap();
     let mut gateway = settings.start();
-    for _ in 0..3 {
-        accept(&gateway, &large(100));
+    for _ in 0..8 {
+        accept(&gateway, &large(40));
         gateway.client().visit("GB");
     }
     until_true("trouble to be told", || store_state(&gateway).contains("takes nothing"));
     until_true("everything to be counted", || {
-        metric(&gateway, "footfall_counters_applied_sequence") >= 303
+        metric(&gateway, "footfall_counters_applied_sequence") >= 328
     });
-    assert_eq!(gateway.report().of("gb"), 3);
+    assert_eq!(gateway.report().of("gb"), 8);
     assert_eq!(metric(&gateway, "footfall_store_up"), 0);
     assert!(metric(&gateway, "footfall_store_failures_total") > 0);
     let waiting = segments(&settings);
     assert!(waiting > 4, "{waiting}");
 
     fs::remove_file(store_folder(&settings)).unwrap();
-    until_stored(&gateway, 300);
+    until_stored(&gateway, 320);
     assert_eq!(store_state(&gateway), "stores events");
     until_true("segments to go", || segments(&settings) < 4);
     gateway.stop();
-    assert_eq!(stored_names(&settings), counts([("large", 300)]));
+    assert_eq!(stored_names(&settings), counts([("large", 320)]));
     let (good, said) = verify(&settings);
     assert!(good, "{said}");
 }
@@ -126,8 +132,8 @@ fn so_much_may_wait_for_the_store_and_no_more() {
     let mut client = gateway.client();
     let mut accepted = 0;
     until_true("a refusal", || {
-        let answer = send(&mut client, &large(50));
-        accepted += 50 * u64::from(answer.status == 202);
+        let answer = send(&mut client, &large(40));
+        accepted += 40 * u64::from(answer.status == 202);
         let refused = answer.status == 503 && answer.json()["code"] == "spool_full";
         assert!(refused || answer.status == 202, "{}", answer.text());
         refused
@@ -135,5 +141,7 @@ fn so_much_may_wait_for_the_store_and_no_more() {
     assert!(accepted >= 300, "{accepted}");
     fs::remove_file(store_folder(&settings)).unwrap();
     until_stored(&gateway, accepted);
-    until_true("events to be taken again", || send(&mut client, &large(1)).status == 202);
+    until_true("events to be taken again", || {
+        send(&mut client, &large(1)).status == 202
+    });
 }
