@@ -13,10 +13,10 @@ pub struct StoreConfig {
     /// Days for which events are kept, by the time they happened; they go by whole months. 0: for ever.
     #[schemars(range(max = 36_500))]
     pub retention_days: u32,
-    /// Time between two commits while the store keeps up, in milliseconds: so late an event is seen by questions.
+    /// Time between two commits while few events come, in milliseconds: so late an event is seen by questions.
     #[schemars(range(min = 1, max = 60_000))]
     pub commit_ms: u64,
-    /// Time between two commits while more comes than can be stored at once, in milliseconds.
+    /// Time between two commits while more than 5,000 events a second come, in milliseconds.
     #[schemars(range(min = 1, max = 600_000))]
     pub commit_busy_ms: u64,
     /// Time without events after which the memory for writing is let go, in milliseconds.

@@ -157,6 +157,7 @@ impl Core {
         // Whoever still waits for one of these frames waits for one that cannot be read.
         shared.answers.forget(Sequence::ZERO, reader.last());
         let to = reader.last();
+        shared.decided.advance(to);
         if to > ledger.cursor() {
             let deltas = apply.drain();
             if let Err(reason) = commit(ledger, to, &deltas) {

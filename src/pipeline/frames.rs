@@ -33,6 +33,9 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
             if event.id.is_some() {
                 note(word, shared);
             }
+            if word != Word::Counted && shared.config.store.enabled {
+                shared.decided.note(frame.sequence);
+            }
             shared.answers.tell(frame.sequence, word);
         }
         Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}

@@ -131,15 +131,19 @@ impl Running {
         Ok(())
     }
 
-    /// Starts to fill the event store from this lane, and from the one that rests beside it.
+    /// Starts to fill the event store from this lane, and from the one that rests beside it; to be called before
+    /// [`Running::apply`].
     ///
     /// # Errors
     /// When its thread cannot be made.
     pub fn store(&mut self, resting: Option<&Self>) -> Result<(), PipelineError> {
+        let head = resting.map_or(self.head, |resting| self.head.max(resting.head));
+        self.shared.decided.begin(head);
         let tracks = Tracks {
             writing: self.segments.clone(),
             resting: resting.map(|resting| (resting.segments.clone(), resting.head)),
             key: self.home.identity().0,
+            decided: Some(self.shared.decided.clone()),
         };
         self.storer = Storer::start(self.shared.clone(), tracks).map_err(JournalError::Io)?;
         Ok(())
@@ -161,7 +165,7 @@ impl Running {
         }
         // The lock of the lane is the right to write to the store, too.
         if let Some(storer) = self.storer {
-            storer.join();
+            storer.stop();
         }
         drop(self.home);
     }

@@ -78,8 +78,8 @@ impl Pipeline {
     ) -> Result<Self, PipelineError> {
         let above = writing.head().max(stored(config));
         let mut writing = writing.start(config, metrics, Duty::Write { above }, None)?;
-        writing.apply()?;
         writing.store(None)?;
+        writing.apply()?;
         Ok(Self::of(writing, Other::Unused(unused)))
     }
 
@@ -96,8 +96,8 @@ impl Pipeline {
         take_into_account(&writing.shared, &resting);
         resting.apply()?;
         hear_beside(&mut writing, Sequence(u64::MAX))?;
-        writing.apply()?;
         writing.store(Some(&resting))?;
+        writing.apply()?;
         Ok(Self::of(writing, Other::Resting(Box::new(resting))))
     }
 
@@ -173,8 +173,8 @@ impl Pipeline {
         let mut resting = opened.start(config, Arc::default(), Duty::Rest, ours)?;
         take_into_account(&self.shared, &resting);
         resting.apply()?;
-        writing.apply()?;
         writing.store(Some(&resting))?;
+        writing.apply()?;
         self.shared.totals.set_whole(true);
         self.shared.set_beside(Some(resting.shared.clone()));
         lanes.other = Other::Resting(Box::new(resting));

@@ -34,6 +34,7 @@ mod beside;
 mod core;
 #[cfg(test)]
 mod core_tests;
+mod decided;
 mod frames;
 mod gather;
 mod group;

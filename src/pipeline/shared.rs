@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::answers::Answers;
+use super::decided::Decided;
 use super::names::Names;
 use super::status::Status;
 use super::totals::Totals;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub stored: ArcSwapOption<Library>,
     /// How far the event store durably is, as far as segments are kept for it.
     stored_upto: ArcSwap<AtomicU64>,
+    /// What the applier has decided that the store has yet to take.
+    pub(super) decided: Arc<Decided>,
     pub(super) answers: Answers,
     /// The last sequence that the counters hold.
     pub(super) applied: watch::Sender<Sequence>,
@@ -67,6 +70,7 @@ impl Shared {
             status: Status::default(),
             stored: ArcSwapOption::empty(),
             stored_upto: ArcSwap::from_pointee(AtomicU64::new(stored_upto)),
+            decided: Arc::default(),
             answers: Answers::default(),
             applied: watch::Sender::new(Sequence::ZERO),
             hurry: Notify::new(),

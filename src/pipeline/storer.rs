@@ -1,9 +1,10 @@
 //! The storer's thread: log → event store.
 //!
-//! It reads the log for itself, so a slow store, or one that fails, holds neither the counters nor any answer: what it
-//! lacks waits in segments, which stay until it has them.
+//! It reads the log for itself, behind the applier, so a slow store, or one that fails, holds neither the counters nor
+//! any answer: what it lacks waits in segments, which stay until it has them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, panic};
@@ -23,17 +24,19 @@ use crate::store::{Month, Store, StoreError};
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two looks at which months are too old.
 const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+/// Rows a second above which a commit may wait for more of them.
+const MANY_A_SECOND: f64 = 5_000.0;
 /// Rows between two looks at the clock.
 const ROWS_A_LOOK: u32 = 256;
 
 /// The thread that fills the event store.
 pub struct Storer {
     thread: JoinHandle<()>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Storer {
-    /// Starts it, if events are to be stored; it ends after [`Shared::stop`], when everything synced is stored or the
-    /// configured time has gone by.
+    /// Starts it, if events are to be stored.
     ///
     /// # Errors
     /// When the thread cannot be made.
@@ -41,15 +44,21 @@ impl Storer {
         if !shared.config.store.enabled {
             return Ok(None);
         }
-        let keeper = Keeper { shared, tracks };
+        let stopping = Arc::new(AtomicBool::new(false));
+        let keeper = Keeper {
+            shared,
+            tracks,
+            stopping: stopping.clone(),
+        };
         let thread = thread::Builder::new()
             .name("storer".into())
             .spawn(move || keeper.run())?;
-        Ok(Some(Self { thread }))
+        Ok(Some(Self { thread, stopping }))
     }
 
-    /// Waits for its end, after [`Shared::stop`].
-    pub fn join(self) {
+    /// Ends it when everything that is applied is stored, or the configured time has gone by.
+    pub fn stop(self) {
+        self.stopping.store(true, Ordering::Release);
         self.thread.thread().unpark();
         if self.thread.join().is_err() {
             tracing::error!("the storer panicked; the next start stores what it left");
@@ -60,6 +69,7 @@ impl Storer {
 struct Keeper {
     shared: Arc<Shared>,
     tracks: Tracks,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -82,7 +92,7 @@ impl Keeper {
             self.shared.metrics.store.failures.inc();
             self.shared.status.set_store_trouble(Some(trouble));
             self.note_waiting();
-            if self.shared.is_stopping() {
+            if self.is_stopping() {
                 break;
             }
             self.pause(backoff.pause());
@@ -101,7 +111,7 @@ impl Keeper {
         self.publish(storing.store(), Sequence::ZERO);
         let check = StoreCheck::start(storing.store().library())?;
         loop {
-            let stopping = self.shared.is_stopping();
+            let stopping = self.is_stopping();
             if stopping {
                 pace.stop_within(clock::ms(config.store.stop_ms_max));
             }
@@ -135,8 +145,12 @@ impl Keeper {
         }
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     fn pause(&self, pause: Duration) {
-        if !self.shared.is_stopping() {
+        if !self.is_stopping() {
             thread::park_timeout(pause);
         }
     }
@@ -171,6 +185,7 @@ impl Keeper {
         metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         metrics.up.set(1);
         self.shared.set_stored_upto(cursor);
+        self.shared.decided.forget(cursor);
         self.note_waiting();
         self.shared.status.set_store_trouble(None);
         self.shared.stored.store(Some(Arc::new(library)));
@@ -219,8 +234,8 @@ struct Pace {
     rest: Duration,
     committed: Instant,
     wrote: Instant,
-    /// Something was written since the last commit.
-    is_fresh: bool,
+    /// Rows since the last commit.
+    fresh: u64,
     looked_at_age: Option<Instant>,
     rows: u32,
     stop_at: Option<Instant>,
@@ -235,7 +250,7 @@ impl Pace {
             rest: clock::ms(config.rest_ms),
             committed: now,
             wrote: now,
-            is_fresh: false,
+            fresh: 0,
             looked_at_age: None,
             rows: 0,
             stop_at: None,
@@ -245,7 +260,7 @@ impl Pace {
     /// A row was handed over.
     fn turn(&mut self) -> Turn {
         self.rows += 1;
-        self.is_fresh = true;
+        self.fresh += 1;
         if self.rows < ROWS_A_LOOK {
             return Turn::GoOn;
         }
@@ -266,13 +281,16 @@ impl Pace {
 
     fn committed(&mut self) {
         self.committed = clock::now();
-        self.is_fresh = false;
+        self.fresh = 0;
     }
 
-    /// Whether to commit when the log is drained: soon if there are rows, seldom if only the place in the log is new.
+    /// Whether to commit when the log is drained: soon after a few rows; later after many, since a few large segments
+    /// are cheaper than many small ones; and late if only the place in the log is new.
     fn is_due(&self, store: &Store) -> bool {
-        let wait = if self.is_fresh { self.commit } else { self.commit_busy };
-        store.is_behind() && clock::now().duration_since(self.committed) >= wait
+        let gone = clock::now().duration_since(self.committed);
+        let few = self.fresh > 0 && (self.fresh as f64) < MANY_A_SECOND * gone.as_secs_f64();
+        let wait = if few { self.commit } else { self.commit_busy };
+        store.is_behind() && gone >= wait
     }
 
     /// Whether nothing was written for long.

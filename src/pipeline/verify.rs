@@ -72,6 +72,7 @@ fn tracks(surveyed: &[(Home, Arc<Segments>, Survey)]) -> Option<(Tracks, Sequenc
         writing: writing.clone(),
         resting: resting.map(|(_, segments, found)| (segments.clone(), found.head)),
         key: home.identity().0,
+        decided: None,
     };
     Some((tracks, found.head))
 }

@@ -1,12 +1,15 @@
 //! Both lanes as one log: every event that counts, and every erasure, in the order of their sequences.
 //!
-//! The event store is filled from here. It decides for itself which events are duplicates: the same frames with the
-//! same window give the same word as the applier's, so neither waits for the other. Frames of the lane that rests all
-//! have their place between frames of the one that takes visits, or before what will yet come to it.
+//! The event store is filled from here. Which events are duplicates the applier has decided, if it did so in this
+//! process and it is not too long ago ([`Decided`]). Else a walk decides for itself: the same frames with the same window
+//! of ids come to the same word. Frames of the lane that rests all have their place between frames of the one that
+//! takes visits, or before what will yet come to it.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use super::decided::Decided;
 use super::frames::{keyed, named};
 use super::retention::{holder_of, window_before};
 use crate::apply::Apply;
@@ -24,6 +27,8 @@ pub struct Tracks {
     pub resting: Option<(Arc<Segments>, Sequence)>,
     /// For the fingerprints of ids.
     pub key: [u8; 16],
+    /// What the applier has decided, if one runs.
+    pub decided: Option<Arc<Decided>>,
 }
 
 impl Tracks {
@@ -50,12 +55,22 @@ pub enum Told<'a> {
     Erasure(Erasure<'a>),
 }
 
+/// Who says which events are duplicates.
+#[allow(clippy::large_enum_variant, reason = "there is one")]
+enum Judge {
+    /// The walk itself.
+    Own(Apply),
+    /// The applier: its duplicates after the last frame that was read.
+    Applier(Arc<Decided>, VecDeque<Sequence>),
+}
+
 /// A place in both lanes.
 pub struct Walk {
     writing: Reader,
     /// Until it is read to its end.
     resting: Option<(Reader, Sequence)>,
-    apply: Apply,
+    judge: Judge,
+    decided: Option<Arc<Decided>>,
     /// Frames up to here are only decided, for the ids in them.
     after: Sequence,
     /// The last frame of the lane that takes visits.
@@ -65,31 +80,26 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Begins so far before the frames after `after` that their window of ids is known.
+    /// Begins with the frames after one, or so far before that their window of ids is known.
     pub fn new(tracks: &Tracks, after: Sequence, config: &ApplyConfig) -> Self {
-        let writing = tracks.writing.list();
-        let resting = tracks.resting.as_ref().map(|(segments, head)| (segments.list(), *head));
-        let since_of = |list: &[Segment]| window_before(list, holder_of(list, after), config.window_ms).1;
-        // A lane whose frames are all behind may have rested for long: only what is ahead says how far back to go.
-        let behind = resting.iter().filter(|(_, head)| *head > after);
-        let since_ms = behind
-            .map(|(list, _)| since_of(list))
-            .chain([since_of(&writing)])
-            .min()
-            .unwrap_or_default();
-        let reader = |segments: &Arc<Segments>, list: &[Segment]| {
-            let first = ended_before(list, since_ms).min(holder_of(list, after));
-            let first = list.get(first).map_or(Sequence::ZERO, |segment| segment.first);
-            Reader::new(segments.clone(), Sequence(first.0.saturating_sub(1)))
+        let decided = tracks.decided.clone();
+        let known = decided.clone().filter(|decided| after >= decided.stretch().0);
+        let (judge, [writing, resting]) = match known {
+            Some(decided) => (Judge::Applier(decided, VecDeque::new()), [Some(after), Some(after)]),
+            None => (
+                Judge::Own(Apply::new(config, &tracks.key)),
+                starts(tracks, after, config.window_ms),
+            ),
         };
+        let reader = |segments: &Arc<Segments>, start: Option<Sequence>| {
+            Reader::new(segments.clone(), start.unwrap_or_default())
+        };
+        let beside = tracks.resting.as_ref();
         Self {
-            writing: reader(&tracks.writing, &writing),
-            resting: tracks
-                .resting
-                .as_ref()
-                .zip(resting)
-                .map(|((segments, head), (list, _))| (reader(segments, &list), *head)),
-            apply: Apply::new(config, &tracks.key),
+            writing: reader(&tracks.writing, writing),
+            resting: beside.map(|(segments, end)| (reader(segments, resting), *end)),
+            judge,
+            decided,
             after,
             last: None,
             head: after,
@@ -97,21 +107,24 @@ impl Walk {
     }
 
     /// Reads both lanes, the one that takes visits up to a synced frame, and gives what is after the beginning to
-    /// `take` until that returns `false`. Whether everything was read.
+    /// `take` until that returns `false`. Whether everything was read that is decided.
     ///
     /// # Errors
-    /// When a lane cannot be read. What `take` was not given yet may then be skipped: begin a new walk.
+    /// When a lane cannot be read, or the applier has forgotten what it decided. What `take` was not given yet may then
+    /// be skipped: begin a new walk.
     pub fn read(&mut self, upto: Sequence, take: &mut dyn FnMut(Sequence, Told<'_>) -> bool) -> io::Result<bool> {
+        let upto = upto.min(self.ask_applier()?);
         let Self {
             writing,
             resting,
-            apply,
+            judge,
             after,
             last,
             head,
+            ..
         } = self;
         let (mut go_on, mut beside) = (true, Ok(()));
-        let mut decide = |frame: Frame<'_>| match decide(apply, frame) {
+        let mut decide = |frame: Frame<'_>| match judge.decide(frame) {
             Some(told) if frame.sequence > *after => take(frame.sequence, told),
             _ => true,
         };
@@ -141,6 +154,7 @@ impl Walk {
         if go_on {
             *resting = None;
             *head = (*head).max(writing.last());
+            self.leave_to_applier();
         }
         Ok(go_on)
     }
@@ -149,16 +163,64 @@ impl Walk {
     pub const fn head(&self) -> Sequence {
         self.head
     }
+
+    /// Learns what the applier has decided since the last time; up to where that reaches.
+    fn ask_applier(&mut self) -> io::Result<Sequence> {
+        let Judge::Applier(decided, duplicates) = &mut self.judge else {
+            return Ok(Sequence(u64::MAX));
+        };
+        // First up to where: what is decided meanwhile may be among the duplicates already, and harms nobody.
+        let (_, upto) = decided.stretch();
+        let known = decided.duplicates_after(self.head);
+        *duplicates = known.ok_or_else(|| io::Error::other("the applier has forgotten what it decided"))?;
+        Ok(upto)
+    }
+
+    /// From the frame on from which the applier's word is known, it is as good as one's own, and costs no memory.
+    fn leave_to_applier(&mut self) {
+        let known = self.decided.clone().filter(|decided| self.head >= decided.stretch().0);
+        if let (Some(decided), Judge::Own(_)) = (known, &self.judge) {
+            self.judge = Judge::Applier(decided, VecDeque::new());
+        }
+    }
 }
 
-fn decide<'a>(apply: &mut Apply, frame: Frame<'a>) -> Option<Told<'a>> {
-    match Payload::read(frame.kind, frame.payload)? {
-        Payload::Visit(visit) => {
-            apply.witness(keyed(visit));
-            None
+impl Judge {
+    fn decide<'a>(&mut self, frame: Frame<'a>) -> Option<Told<'a>> {
+        match (self, Payload::read(frame.kind, frame.payload)?) {
+            (_, Payload::Erasure(erasure)) => Some(Told::Erasure(erasure)),
+            (Self::Own(apply), Payload::Visit(visit)) => {
+                apply.witness(keyed(visit));
+                None
+            }
+            (Self::Own(apply), Payload::Event(event, manner)) => {
+                let counts = apply.judge_event(named(&event, manner));
+                counts.then_some(Told::Event(event))
+            }
+            (Self::Applier(_, duplicates), Payload::Event(event, _)) => {
+                while duplicates.front().is_some_and(|first| *first < frame.sequence) {
+                    duplicates.pop_front();
+                }
+                (duplicates.front() != Some(&frame.sequence)).then_some(Told::Event(event))
+            }
+            _ => None,
         }
-        Payload::Event(event, manner) => apply.judge_event(named(&event, manner)).then_some(Told::Event(event)),
-        Payload::Erasure(erasure) => Some(Told::Erasure(erasure)),
-        Payload::Visits(_) | Payload::Advance | Payload::Unknown => None,
     }
+}
+
+/// After which frame to begin reading each lane so that the frames after `after` find every id of their window.
+fn starts(tracks: &Tracks, after: Sequence, window_ms: u64) -> [Option<Sequence>; 2] {
+    let writing = tracks.writing.list();
+    let resting = tracks.resting.as_ref().map(|(segments, end)| (segments.list(), *end));
+    let since_of = |list: &[Segment]| window_before(list, holder_of(list, after), window_ms).1;
+    // A lane whose frames are all behind may have rested for long: only what is ahead says how far back to go.
+    let ahead = resting.iter().filter(|(_, end)| *end > after);
+    let since = ahead.map(|(list, _)| since_of(list)).chain([since_of(&writing)]).min();
+    let since_ms = since.unwrap_or_default();
+    let start = |list: &[Segment]| {
+        let first = ended_before(list, since_ms).min(holder_of(list, after));
+        list.get(first)
+            .map(|segment| Sequence(segment.first.0.saturating_sub(1)))
+    };
+    [start(&writing), resting.and_then(|(list, _)| start(&list))]
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::query::{BooleanQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
@@ -15,6 +15,9 @@ use super::properties::PropertyPaths;
 use super::schema::{Fields, PROPERTIES};
 use super::{StoreLimits, document};
 use crate::event::{Erasure, Row, Sequence};
+
+/// Documents handed over together; ten thousand times as many may wait to be indexed.
+const TOGETHER: usize = 4;
 
 /// The index of one month, which can always be read, and be written to while it has a writer.
 pub struct MonthIndex {
@@ -43,10 +46,22 @@ pub struct Shape {
 struct OpenWriter {
     writer: IndexWriter,
     paths: PropertyPaths,
+    /// Documents that are handed over together: each hand-over costs a wake-up.
+    pending: Vec<UserOperation>,
     /// Whether anything was written since the last commit.
     dirty: bool,
     /// When it was last used, as a count.
     used: u64,
+}
+
+impl OpenWriter {
+    fn hand_over(&mut self) -> Result<(), TantivyError> {
+        if !self.pending.is_empty() {
+            let batch = std::mem::replace(&mut self.pending, Vec::with_capacity(TOGETHER));
+            self.writer.run(batch)?;
+        }
+        Ok(())
+    }
 }
 
 impl MonthIndex {
@@ -109,14 +124,19 @@ impl MonthIndex {
         let fields = Arc::clone(&self.fields);
         let open = self.open_writer(now)?;
         let document = document::of_row(&fields, row, &mut open.paths);
-        open.writer.add_document(document)?;
+        open.pending.push(UserOperation::Add(document));
+        if open.pending.len() >= TOGETHER {
+            open.hand_over()?;
+        }
         Ok(())
     }
 
     /// Deletes what was added before and matches; gone with the next commit. `now` counts uses of writers.
     pub fn erase(&mut self, erasure: &Erasure<'_>, now: u64) -> Result<(), TantivyError> {
         let matching = matching(&self.fields, erasure);
-        self.open_writer(now)?.writer.delete_query(matching)?;
+        let open = self.open_writer(now)?;
+        open.hand_over()?;
+        open.writer.delete_query(matching)?;
         Ok(())
     }
 
@@ -125,6 +145,7 @@ impl MonthIndex {
         let Some(open) = self.writer.as_mut().filter(|open| open.dirty) else {
             return Ok(());
         };
+        open.hand_over()?;
         let mut commit = open.writer.prepare_commit()?;
         commit.set_payload(&up_to.to_string());
         commit.commit()?;
@@ -168,6 +189,7 @@ impl MonthIndex {
         let writer = self.index.writer_with_options(options)?;
         Ok(OpenWriter {
             writer,
+            pending: Vec::with_capacity(TOGETHER),
             paths: PropertyPaths::new(self.property_paths()?.into_iter(), self.limits.property_paths_max),
             dirty: false,
             used: 0,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct Store {
     folder: PathBuf,
     shape: Shape,
     months: BTreeMap<Month, MonthIndex>,
+    /// The month of the last row, and its times.
+    current: (Range<u64>, Month),
     state: State,
     /// Everything up to here was handed over.
     appended: Sequence,
@@ -67,6 +70,7 @@ impl Store {
                 limits,
             },
             months: BTreeMap::new(),
+            current: (0..0, Month::of(0)),
             state: read.unwrap_or_default(),
             appended: Sequence::ZERO,
             uses: 0,
@@ -138,7 +142,7 @@ impl Store {
     }
 
     fn append_row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
-        let month = Month::of(row.event.time_ms);
+        let month = self.month_of(row.event.time_ms);
         if row.sequence <= self.state.cursor {
             return Ok(());
         }
@@ -150,6 +154,17 @@ impl Store {
         }
         self.advance(row.sequence);
         Ok(())
+    }
+
+    /// Most rows are of the same month as the one before, and a calendar is dear.
+    fn month_of(&mut self, time_ms: u64) -> Month {
+        let (times, month) = &self.current;
+        if times.contains(&time_ms) {
+            return *month;
+        }
+        let month = Month::of(time_ms);
+        self.current = (month.times(), month);
+        month
     }
 
     /// Notes that everything up to a sequence was handed over, be there rows in it or not.
