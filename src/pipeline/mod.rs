@@ -60,6 +60,8 @@ mod totals;
 mod verify;
 mod verify_store;
 mod walk;
+#[cfg(test)]
+mod walk_tests;
 
 pub use answers::Word;
 pub use batch::EventBatch;

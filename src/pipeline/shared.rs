@@ -36,6 +36,8 @@ pub struct Shared {
     pub names: Arc<Names>,
     /// The event store; `None` while another process looks after it, or nobody does.
     pub stored: ArcSwapOption<Library>,
+    /// Someone met damage in the event store.
+    store_doubted: AtomicBool,
     /// How far the event store durably is, as far as segments are kept for it.
     stored_upto: ArcSwap<AtomicU64>,
     /// What the applier has decided that the store has yet to take.
@@ -69,6 +71,7 @@ impl Shared {
             log,
             status: Status::default(),
             stored: ArcSwapOption::empty(),
+            store_doubted: AtomicBool::new(false),
             stored_upto: ArcSwap::from_pointee(AtomicU64::new(stored_upto)),
             decided: Arc::default(),
             answers: Answers::default(),
@@ -98,6 +101,16 @@ impl Shared {
             self.share_store_with(resting);
         }
         *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = resting;
+    }
+
+    /// Has the event store opened anew after a look at every byte: what was read of it made no sense.
+    pub fn doubt_store(&self) {
+        self.store_doubted.store(true, Ordering::Release);
+    }
+
+    /// Whether someone doubts it; to be asked once.
+    pub(super) fn take_store_doubt(&self) -> bool {
+        self.store_doubted.swap(false, Ordering::AcqRel)
     }
 
     /// How far the event store durably is; segments behind it stay.

@@ -115,7 +115,7 @@ impl Keeper {
             if stopping {
                 pace.stop_within(clock::ms(config.store.stop_ms_max));
             }
-            let upto = log.synced();
+            let upto = self.tracks.synced(log.synced());
             let done = storing.advance(upto, &mut |store| {
                 let turn = pace.turn();
                 if turn == Turn::Commit {
@@ -138,7 +138,7 @@ impl Keeper {
                 storing.store().rest()?;
             }
             self.drop_old(storing.store(), &mut pace)?;
-            if check.found_damage() {
+            if check.found_damage() || self.shared.take_store_doubt() {
                 return Err(StoringError::Damaged);
             }
             self.pause(PAUSE);

@@ -32,6 +32,11 @@ pub struct Tracks {
 }
 
 impl Tracks {
+    /// Everything up to here is synced: the last frame of the lane that takes visits may be far before the other's.
+    pub fn synced(&self, writing: Sequence) -> Sequence {
+        self.resting.as_ref().map_or(writing, |(_, end)| writing.max(*end))
+    }
+
     /// Whether every frame after this one is still there: a lane's first segment begins with the first sequence.
     pub fn reach_back_to(&self, after: Sequence) -> bool {
         let all = |segments: &Segments| {
@@ -106,7 +111,7 @@ impl Walk {
         }
     }
 
-    /// Reads both lanes, the one that takes visits up to a synced frame, and gives what is after the beginning to
+    /// Reads both lanes up to a synced frame, and gives what is after the beginning to
     /// `take` until that returns `false`. Whether everything was read that is decided.
     ///
     /// # Errors
@@ -144,15 +149,15 @@ impl Walk {
         })?;
         beside?;
         if let Some((reader, end)) = resting.as_mut().filter(|_| go_on) {
-            // What is left of it is before whatever the other lane will take.
-            reader.read(*end, |frame, _| {
+            // What is left of it stands after the other lane's frames up to here.
+            reader.read(upto.min(*end), |frame, _| {
                 go_on = decide(frame);
                 go_on
             })?;
-            *head = (*head).max(*end);
+            *head = (*head).max(upto.min(*end));
         }
         if go_on {
-            *resting = None;
+            resting.take_if(|(_, end)| *end <= upto);
             *head = (*head).max(writing.last());
             self.leave_to_applier();
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tantivy::indexer::{IndexWriterOptions, UserOperation};
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::query::{BooleanQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
@@ -16,6 +16,8 @@ use super::schema::{Fields, PROPERTIES};
 use super::{StoreLimits, document};
 use crate::event::{Erasure, Row, Sequence};
 
+/// A segment with more erased rows than this is written anew without them; nobody sees them in either case.
+const ERASED_RATIO: f32 = 0.05;
 /// Documents handed over together; ten thousand times as many may wait to be indexed.
 const TOGETHER: usize = 4;
 
@@ -187,6 +189,9 @@ impl MonthIndex {
             .num_merge_threads(1)
             .build();
         let writer = self.index.writer_with_options(options)?;
+        let mut merging = LogMergePolicy::default();
+        merging.set_del_docs_ratio_before_merge(ERASED_RATIO);
+        writer.set_merge_policy(Box::new(merging));
         Ok(OpenWriter {
             writer,
             pending: Vec::with_capacity(TOGETHER),

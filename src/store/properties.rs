@@ -4,8 +4,9 @@
 //! they are returned as sent.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tantivy::schema::OwnedValue;
 
 /// Deepest nesting that is looked into.
@@ -30,34 +31,19 @@ impl PropertyPaths {
     /// The columns of a JSON object; none if it is none.
     pub fn columns(&mut self, sent: &[u8]) -> BTreeMap<String, OwnedValue> {
         let mut columns = BTreeMap::new();
-        if let Ok(Value::Object(object)) = serde_json::from_slice(sent) {
-            self.collect("", Value::Object(object), 0, &mut columns);
+        let mut json = serde_json::Deserializer::from_slice(sent);
+        let mut path = String::new();
+        let place = Place {
+            paths: self,
+            columns: &mut columns,
+            path: &mut path,
+            depth: 0,
+        };
+        let whole = place.deserialize(&mut json).and_then(|()| json.end());
+        if whole.is_err() {
+            columns.clear();
         }
         columns
-    }
-
-    fn collect(&mut self, path: &str, value: Value, depth: usize, columns: &mut BTreeMap<String, OwnedValue>) {
-        let value = match value {
-            Value::Object(object) if depth < DEPTH_MAX => {
-                for (key, value) in object {
-                    let path = if depth == 0 { key } else { format!("{path}.{key}") };
-                    self.collect(&path, value, depth + 1, columns);
-                }
-                return;
-            }
-            Value::String(text) if text.len() <= TEXT_BYTES_MAX => OwnedValue::Str(text),
-            Value::Bool(flag) => OwnedValue::Bool(flag),
-            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-                (Some(whole), _) => OwnedValue::I64(whole),
-                (None, Some(broken)) if broken.is_finite() => OwnedValue::F64(broken),
-                _ => return,
-            },
-            _ => return,
-        };
-        // Of `{"a.b":1,"a":{"b":2}}` the first is taken: a path has one value.
-        if self.takes(path) && !columns.contains_key(path) {
-            columns.insert(path.to_owned(), value);
-        }
     }
 
     fn takes(&mut self, path: &str) -> bool {
@@ -69,6 +55,124 @@ impl PropertyPaths {
             self.known.insert(path.into());
         }
         fits
+    }
+}
+
+/// A place in the JSON text, which is read once and never becomes a tree.
+struct Place<'a> {
+    paths: &'a mut PropertyPaths,
+    columns: &'a mut BTreeMap<String, OwnedValue>,
+    /// Of the place.
+    path: &'a mut String,
+    depth: usize,
+}
+
+impl Place<'_> {
+    /// Of two values of one path, as in `{"a":{"b":2},"a.b":1}`, the first is taken.
+    fn put<E>(self, value: OwnedValue) -> Result<(), E> {
+        let taken = self.depth > 0 && self.paths.takes(self.path) && !self.columns.contains_key(&*self.path);
+        if taken {
+            self.columns.insert(self.path.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Ok(());
+        }
+        self.put(OwnedValue::Str(text.into()))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
+        self.put(OwnedValue::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, whole: i64) -> Result<(), E> {
+        self.put(OwnedValue::I64(whole))
+    }
+
+    fn visit_u64<E>(self, whole: u64) -> Result<(), E> {
+        let value = i64::try_from(whole).map_or(OwnedValue::F64(whole as f64), OwnedValue::I64);
+        self.put(value)
+    }
+
+    fn visit_f64<E>(self, broken: f64) -> Result<(), E> {
+        if broken.is_finite() {
+            self.put(OwnedValue::F64(broken))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        let length = self.path.len();
+        while object.next_key_seed(Key(self.path, self.depth))?.is_some() {
+            if self.depth < DEPTH_MAX {
+                object.next_value_seed(Place {
+                    paths: self.paths,
+                    columns: self.columns,
+                    path: self.path,
+                    depth: self.depth + 1,
+                })?;
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+}
+
+/// A key, which is added to the path at some depth.
+struct Key<'a>(&'a mut String, usize);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+        if self.1 > 0 {
+            self.0.push('.');
+        }
+        self.0.push_str(key);
+        Ok(())
     }
 }
 
