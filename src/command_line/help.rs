@@ -80,6 +80,9 @@ The counters there are renamed to ff:{0}:…:before-<generation>, and kept until
 contribute everything they have counted within a second. So does the data directory of this configuration if no gateway \
 runs on it. A gateway that is away contributes when it runs again; until then the totals lack its part.
 
+The event store is left as it is: delete the folder `events` of the data directory while no gateway runs to have it \
+made anew from the journal.
+
 Exit codes: 0 as many gateways have contributed as had before, 1 some are away, or Redis cannot be asked.";
 
 /// Before the usage of `site`.

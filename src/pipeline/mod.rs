@@ -44,6 +44,7 @@ mod lanes;
 mod link;
 mod names;
 mod own_ids;
+mod pace;
 pub mod parts;
 mod rebuild;
 mod reception;

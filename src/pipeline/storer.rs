@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, panic};
 
 use super::Shared;
+use super::pace::{Pace, Turn};
 use super::store_check::StoreCheck;
 use super::storing::{Storing, StoringError};
 use super::walk::Tracks;
 use crate::clock;
-use crate::config::StoreConfig;
 use crate::counters::Backoff;
 use crate::event::Sequence;
 use crate::journal::Segments;
@@ -22,12 +22,6 @@ use crate::store::{Month, Store, StoreError};
 
 /// Pause between two looks at the log: rows gather meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time between two looks at which months are too old.
-const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
-/// Rows a second above which a commit may wait for more of them.
-const MANY_A_SECOND: f64 = 5_000.0;
-/// Rows between two looks at the clock.
-const ROWS_A_LOOK: u32 = 256;
 
 /// The thread that fills the event store.
 pub struct Storer {
@@ -115,6 +109,7 @@ impl Keeper {
             if stopping {
                 pace.stop_within(clock::ms(config.store.stop_ms_max));
             }
+            self.drop_old(storing.store(), &mut pace)?;
             let upto = self.tracks.synced(log.synced());
             let done = storing.advance(upto, &mut |store| {
                 let turn = pace.turn();
@@ -137,7 +132,6 @@ impl Keeper {
             if pace.may_rest() {
                 storing.store().rest()?;
             }
-            self.drop_old(storing.store(), &mut pace)?;
             if check.found_damage() || self.shared.take_store_doubt() {
                 return Err(StoringError::Damaged);
             }
@@ -156,6 +150,14 @@ impl Keeper {
     }
 
     fn note(&self, storing: &mut Storing, pace: &mut Pace) {
+        if pace.looks_at_size() {
+            let bytes = storing.store().disk_bytes();
+            self.shared
+                .metrics
+                .store
+                .disk_bytes
+                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
         let (tally, metrics) = (storing.take_tally(), &self.shared.metrics.store);
         metrics.written.inc_by(tally.events);
         metrics.erasures.inc_by(tally.erasures);
@@ -175,12 +177,13 @@ impl Keeper {
     }
 
     /// Tells everyone how far the store is.
-    fn publish(&self, store: &Store, upto: Sequence) {
+    fn publish(&self, store: &mut Store, upto: Sequence) {
         let (library, cursor) = (store.library(), store.cursor());
         let metrics = &self.shared.metrics.store;
         let snapshot = library.snapshot();
         metrics.events.set(i64::try_from(snapshot.events()).unwrap_or(i64::MAX));
         metrics.cursor.set(cursor.0);
+        metrics.dropped.inc_by(store.take_dropped());
         let lag = upto.0.saturating_sub(cursor.0);
         metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         metrics.up.set(1);
@@ -216,100 +219,5 @@ impl Keeper {
             tracing::info!(%month, "the events of this month are older than they are kept, and were dropped");
         }
         Ok(())
-    }
-}
-
-/// What a row's turn brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    GoOn,
-    Commit,
-    Stop,
-}
-
-/// When it is time for what.
-struct Pace {
-    commit: Duration,
-    commit_busy: Duration,
-    rest: Duration,
-    committed: Instant,
-    wrote: Instant,
-    /// Rows since the last commit.
-    fresh: u64,
-    looked_at_age: Option<Instant>,
-    rows: u32,
-    stop_at: Option<Instant>,
-}
-
-impl Pace {
-    fn new(config: &StoreConfig) -> Self {
-        let now = clock::now();
-        Self {
-            commit: clock::ms(config.commit_ms),
-            commit_busy: clock::ms(config.commit_busy_ms),
-            rest: clock::ms(config.rest_ms),
-            committed: now,
-            wrote: now,
-            fresh: 0,
-            looked_at_age: None,
-            rows: 0,
-            stop_at: None,
-        }
-    }
-
-    /// A row was handed over.
-    fn turn(&mut self) -> Turn {
-        self.rows += 1;
-        self.fresh += 1;
-        if self.rows < ROWS_A_LOOK {
-            return Turn::GoOn;
-        }
-        self.rows = 0;
-        let now = clock::now();
-        if self.stop_at.is_some_and(|stop_at| now >= stop_at) {
-            Turn::Stop
-        } else if now.duration_since(self.committed) >= self.commit_busy {
-            Turn::Commit
-        } else {
-            Turn::GoOn
-        }
-    }
-
-    fn wrote(&mut self) {
-        self.wrote = clock::now();
-    }
-
-    fn committed(&mut self) {
-        self.committed = clock::now();
-        self.fresh = 0;
-    }
-
-    /// Whether to commit when the log is drained: soon after a few rows; later after many, since a few large segments
-    /// are cheaper than many small ones; and late if only the place in the log is new.
-    fn is_due(&self, store: &Store) -> bool {
-        let gone = clock::now().duration_since(self.committed);
-        let few = self.fresh > 0 && (self.fresh as f64) < MANY_A_SECOND * gone.as_secs_f64();
-        let wait = if few { self.commit } else { self.commit_busy };
-        store.is_behind() && gone >= wait
-    }
-
-    /// Whether nothing was written for long.
-    fn may_rest(&self) -> bool {
-        clock::now().duration_since(self.wrote) >= self.rest
-    }
-
-    fn looks_at_age(&mut self) -> bool {
-        let now = clock::now();
-        let due = self
-            .looked_at_age
-            .is_none_or(|last| now.duration_since(last) >= RETENTION_EVERY);
-        if due {
-            self.looked_at_age = Some(now);
-        }
-        due
-    }
-
-    fn stop_within(&mut self, patience: Duration) {
-        self.stop_at.get_or_insert_with(|| clock::now() + patience);
     }
 }

@@ -101,10 +101,11 @@ fn compare(
     (counted, may_lack): (&Deltas, bool),
     out: &mut dyn Write,
 ) -> Result<bool, VerifyError> {
-    let (mut differences, mut sites) = (0, 0);
+    let (mut differences, mut sites, mut known) = (0, 0, 0);
     let events = counted.iter().filter(|(hash, _)| hash.family == Family::Events);
     for (hash, fields) in events {
         let mut stored = found.snapshot.names_of(hash.site)?;
+        known += stored.values().sum::<u64>();
         for (name, count) in waiting.get(&hash.site).into_iter().flatten() {
             *stored.entry(name.clone()).or_default() += count;
         }
@@ -132,6 +133,11 @@ fn compare(
                 )?;
             }
         }
+    }
+    let strange = found.snapshot.events().saturating_sub(known);
+    if strange > 0 {
+        differences += 1;
+        writeln!(out, "store: {strange} events of sites that have counted none")?;
     }
     writeln!(
         out,

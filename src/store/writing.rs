@@ -126,9 +126,21 @@ impl Store {
         self.library.clone()
     }
 
-    /// Rows that were not taken since their month is not kept any more.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    /// Bytes of its files.
+    pub fn disk_bytes(&self) -> u64 {
+        let of_folder = |path: &Path| -> u64 {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries
+                .filter_map(|entry| entry.metadata().ok())
+                .map(|entry| entry.len())
+                .sum()
+        };
+        self.months.values().map(|index| of_folder(&index.path)).sum()
+    }
+
+    /// Rows that were not taken since the last call because their month is not kept any more.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes a row, unless it has it already. Sequences must rise.

@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ageing;
 mod erasure;
 mod filling;
 mod kills;
