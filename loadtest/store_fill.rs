@@ -78,7 +78,7 @@ fn fill(store: &mut Store, flags: &Flags) -> anyhow::Result<Value> {
     Ok(json!({
         "events_a_second": (count / appended.as_secs_f64()).round(),
         "longest_commit_ms": longest.as_millis(),
-        "merges_after_ms": (begun.elapsed() - appended).as_millis(),
+        "merges_after_ms": begun.elapsed().saturating_sub(appended).as_millis(),
     }))
 }
 
@@ -192,7 +192,7 @@ fn append(store: &mut Store, number: u64, flags: &Flags) -> anyhow::Result<()> {
     let person = Person::new(mixed(number / 6) % (flags.events / 12).max(1));
     let dice = mixed(number ^ 0x5555);
     let page = Page::new(dice);
-    let session = format!("{:016x}", mixed(number / 6 ^ 0x77));
+    let session = format!("{:016x}", mixed((number / 6) ^ 0x77));
     let name = pick(
         dice,
         &["pageview", "pageview", "pageview", "click", "add_to_cart", "purchase"],

@@ -88,7 +88,9 @@ mod tests {
     fn decided(duplicates: &[u64]) -> Decided {
         let decided = Decided::default();
         decided.begin(Sequence(10));
-        duplicates.iter().for_each(|number| decided.note(Sequence(*number)));
+        for number in duplicates {
+            decided.note(Sequence(*number));
+        }
         decided.advance(Sequence(20));
         decided
     }

@@ -7,7 +7,7 @@ use crate::config::StoreConfig;
 use crate::store::Store;
 
 /// Time between two looks at which months are too old.
-const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
+const RETENTION_EVERY: Duration = Duration::from_hours(1);
 /// Time between two looks at how large the store is.
 const SIZE_EVERY: Duration = Duration::from_secs(10);
 /// Rows a second above which a commit may wait for more of them.

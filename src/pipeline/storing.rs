@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::walk::{Told, Tracks, Walk};
 use crate::config::Config;
 use crate::enrich::Tags;
-use crate::event::{Event, Sequence};
+use crate::event::Sequence;
 use crate::store::{Finding, Lack, Store, StoreError, StoreLimits};
 
 /// The store of a data directory, and where in the log it is.
@@ -92,7 +92,10 @@ impl Storing {
         let mut failed = None;
         let done = walk.read(upto, &mut |sequence, told| {
             let kept = match told {
-                Told::Event(event) => append(store, sequence, event, tally),
+                Told::Event(event) => {
+                    tally.events += 1;
+                    store.append(&Tags::of(event.query).row(sequence, event))
+                }
                 Told::Erasure(erasure) => {
                     tally.erasures += 1;
                     store.erase(sequence, &erasure)
@@ -112,9 +115,4 @@ impl Storing {
         }
         Ok(done)
     }
-}
-
-fn append(store: &mut Store, sequence: Sequence, event: Event<'_>, tally: &mut Tally) -> Result<(), StoreError> {
-    tally.events += 1;
-    store.append(&Tags::of(event.query).row(sequence, event))
 }

@@ -123,7 +123,9 @@ fn write(folder: &Path, steps: &[Step]) -> History {
         // An id that comes for a third time, when the first is forgotten and the second was a duplicate, is decided
         // otherwise by who does not know the first.
         let id = step.id.filter(|id| uses[usize::from(*id)] < 2).map(|id| [id]);
-        id.iter().for_each(|[id]| uses[usize::from(*id)] += 1);
+        if let Some([id]) = id {
+            uses[usize::from(id)] += 1;
+        }
         let id = id.as_ref().map_or(EventId::Own([9; 16]), |id| EventId::Client(id));
         let event = Event::new(SiteId::DEFAULT, "view", id, time_ms);
         let (mut payload, kind) = (

@@ -69,12 +69,11 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Of two values of one path, as in `{"a":{"b":2},"a.b":1}`, the first is taken.
-    fn put<E>(self, value: OwnedValue) -> Result<(), E> {
+    fn put(self, value: OwnedValue) {
         let taken = self.depth > 0 && self.paths.takes(self.path) && !self.columns.contains_key(&*self.path);
         if taken {
             self.columns.insert(self.path.clone(), value);
         }
-        Ok(())
     }
 }
 
@@ -94,31 +93,33 @@ impl<'de> Visitor<'de> for Place<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if text.len() > TEXT_BYTES_MAX {
-            return Ok(());
+        if text.len() <= TEXT_BYTES_MAX {
+            self.put(OwnedValue::Str(text.into()));
         }
-        self.put(OwnedValue::Str(text.into()))
+        Ok(())
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
-        self.put(OwnedValue::Bool(flag))
+        self.put(OwnedValue::Bool(flag));
+        Ok(())
     }
 
     fn visit_i64<E>(self, whole: i64) -> Result<(), E> {
-        self.put(OwnedValue::I64(whole))
+        self.put(OwnedValue::I64(whole));
+        Ok(())
     }
 
     fn visit_u64<E>(self, whole: u64) -> Result<(), E> {
-        let value = i64::try_from(whole).map_or(OwnedValue::F64(whole as f64), OwnedValue::I64);
-        self.put(value)
+        let broken = OwnedValue::F64(whole as f64);
+        self.put(i64::try_from(whole).map_or(broken, OwnedValue::I64));
+        Ok(())
     }
 
     fn visit_f64<E>(self, broken: f64) -> Result<(), E> {
         if broken.is_finite() {
-            self.put(OwnedValue::F64(broken))
-        } else {
-            Ok(())
+            self.put(OwnedValue::F64(broken));
         }
+        Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {

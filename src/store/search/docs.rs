@@ -95,7 +95,9 @@ mod tests {
 
     fn docs(of: &BTreeSet<u32>) -> Docs {
         let mut docs = Docs::none(5_000);
-        of.iter().for_each(|doc| docs.insert(*doc));
+        for doc in of {
+            docs.insert(*doc);
+        }
         docs
     }
 
