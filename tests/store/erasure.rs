@@ -17,9 +17,14 @@ fn replay(store: &mut Store, rows: &[OwnedRow], (place, erasure): (usize, &Erasu
 /// Rows with even sequences, so that between each two lies one for an erasure.
 fn spaced(seed: u64) -> Vec<OwnedRow> {
     let mut rows = many(&mut Dice::new(seed), 200);
-    rows.iter_mut().for_each(|row| row.sequence *= 2);
+    for row in &mut rows {
+        row.sequence *= 2;
+    }
     rows
 }
+
+/// An erasure, and whether it means a row.
+type Case<'a> = (Erasure<'a>, &'a dyn Fn(&OwnedRow) -> bool);
 
 #[test]
 fn what_is_erased_is_gone_and_no_replay_brings_it_back() {
@@ -27,7 +32,7 @@ fn what_is_erased_is_gone_and_no_replay_brings_it_back() {
     let by_visitor = |row: &OwnedRow| row.visitor.as_deref() == Some("visitor-5");
     let by_hash = |row: &OwnedRow| row.visitor.is_none() && row.daily == Some(7);
     let any = |_: &OwnedRow| true;
-    let cases: [(Erasure<'_>, &dyn Fn(&OwnedRow) -> bool); 5] = [
+    let cases: [Case<'_>; 5] = [
         (Erasure::User(SITE, "user 3"), &by_user),
         (Erasure::StableVisitor(SITE, "visitor-5"), &by_visitor),
         (Erasure::DailyVisitor(SITE, 7), &by_hash),

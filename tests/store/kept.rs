@@ -47,7 +47,7 @@ impl Desk {
         };
         let moved_ms = Arc::clone(&clock.moved_ms);
         let times = CacheTimes {
-            past: Duration::from_secs(60),
+            past: Duration::from_mins(1),
             present: Duration::from_secs(1),
             ..CacheTimes::default()
         };

@@ -39,7 +39,9 @@ fn open_anyhow(folder: &Path) -> (Store, Vec<Finding>) {
 /// Appends rows, and commits after some of them.
 fn fill(store: &mut Store, rows: &[OwnedRow], commit_every: usize) {
     for part in rows.chunks(commit_every) {
-        part.iter().for_each(|row| store.append(&row.row()).unwrap());
+        for row in part {
+            store.append(&row.row()).unwrap();
+        }
         store.commit().unwrap();
     }
 }

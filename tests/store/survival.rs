@@ -92,7 +92,9 @@ fn more_months_than_writers_and_no_commit_between_lose_nothing() {
             OwnedRow::random(&mut Dice::new(sequence), sequence, time_ms)
         })
         .collect();
-    rows.iter().for_each(|row| store.append(&row.row()).unwrap());
+    for row in &rows {
+        store.append(&row.row()).unwrap();
+    }
     store.commit().unwrap();
     assert_eq!(sequences(&store), sequences_of(&rows));
     drop(store);
