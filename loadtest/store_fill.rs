@@ -1,8 +1,10 @@
 //! Fills an event store with made-up shop traffic and asks it questions: events a second, bytes an event by column,
 //! the time of each question. Prints one JSON object.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +14,7 @@ use footfall::directory::Counting;
 use footfall::event::{Country, Event, EventId, Revenue, Row, Sequence, SiteId, Visitor};
 use footfall::query::{Query, SiteView, answer};
 use footfall::store::search::{Condition, List};
-use footfall::store::{Column, Snapshot, Store, StoreLimits};
+use footfall::store::{Column, Library, Snapshot, Store, StoreLimits};
 use serde_json::{Value, json};
 
 #[derive(Debug, Parser)]
@@ -28,18 +30,31 @@ struct Flags {
     /// How often each question is asked.
     #[arg(long, default_value_t = 15)]
     times: usize,
+    /// Events a second that are stored while the questions are asked.
+    #[arg(long, default_value_t = 0)]
+    beside: u64,
+    /// Count every segment anew for every question.
+    #[arg(long)]
+    forgetful: bool,
 }
 
 const SITE: SiteId = SiteId([1; 16]);
 /// The end of the traffic: 2026-11-01T00:00:00Z.
 const END_MS: u64 = 1_793_491_200_000;
 const DAY_MS: u64 = 86_400_000;
+/// Time between two commits beside the questions.
+const COMMIT_MS: u64 = 700;
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    let (mut store, _) = Store::open(&flags.folder, StoreLimits::default())?;
+    let mut limits = StoreLimits::default();
+    if flags.forgetful {
+        limits.partials_bytes_max = 0;
+    }
+    let (mut store, _) = Store::open(&flags.folder, limits)?;
     let fill = fill(&mut store, &flags)?;
-    let snapshot = store.library().snapshot();
+    let library = store.library();
+    let snapshot = library.snapshot();
     let sizes = snapshot.sizes()?;
     let events = snapshot.events().max(1) as f64;
     let by_column = sizes
@@ -50,7 +65,7 @@ fn main() -> anyhow::Result<()> {
         "fill": fill,
         "bytes_an_event": round(sizes.values().sum::<u64>() as f64 / events),
         "bytes_an_event_by_column": by_column.collect::<serde_json::Map<_, _>>(),
-        "questions_ms": questions(&snapshot, &flags)?,
+        "questions_ms": beside(store, &flags, || questions(&library, &flags))?,
     });
     writeln!(io::stdout(), "{report:#}")?;
     Ok(())
@@ -80,6 +95,35 @@ fn fill(store: &mut Store, flags: &Flags) -> anyhow::Result<Value> {
         "longest_commit_ms": longest.as_millis(),
         "merges_after_ms": begun.elapsed().saturating_sub(appended).as_millis(),
     }))
+}
+
+/// Stores events at a rate, as a gateway does, while something else is done.
+fn beside<T>(mut store: Store, flags: &Flags, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    if flags.beside == 0 {
+        return work();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let storing = scope.spawn(|| -> anyhow::Result<()> {
+            let mut number = store.cursor().0;
+            while !done.load(Ordering::Relaxed) {
+                let begun = now();
+                for _ in 0..flags.beside * COMMIT_MS / 1_000 {
+                    number += 1;
+                    append(&mut store, number, flags)?;
+                }
+                store.commit()?;
+                std::thread::sleep(Duration::from_millis(COMMIT_MS).saturating_sub(begun.elapsed()));
+            }
+            Ok(())
+        });
+        let worked = work();
+        done.store(true, Ordering::Relaxed);
+        match storing.join() {
+            Ok(stored) => stored.and(worked),
+            Err(_) => anyhow::bail!("the thread that stores panicked"),
+        }
+    })
 }
 
 fn commit(store: &mut Store) -> anyhow::Result<Duration> {
@@ -187,7 +231,8 @@ impl Page {
 }
 
 fn append(store: &mut Store, number: u64, flags: &Flags) -> anyhow::Result<()> {
-    let time_ms = END_MS - flags.days * DAY_MS + number * flags.days * DAY_MS / flags.events.max(1);
+    let within = number.min(flags.events.saturating_sub(1));
+    let time_ms = END_MS - flags.days * DAY_MS + within * flags.days * DAY_MS / flags.events.max(1);
     // A visitor looks at some pages in a row, and may come back.
     let person = Person::new(mixed(number / 6) % (flags.events / 12).max(1));
     let dice = mixed(number ^ 0x5555);
@@ -248,9 +293,23 @@ fn append(store: &mut Store, number: u64, flags: &Flags) -> anyhow::Result<()> {
     Ok(store.append(&row)?)
 }
 
-/// Questions with their names.
-fn asked() -> Vec<(&'static str, Value)> {
-    let two = json!([["is", "name", ["pageview"]], ["is", "country", ["de", "gb"]]]);
+/// Questions with their names; those with filters are others in every round.
+fn asked(round: usize) -> Vec<(&'static str, Value)> {
+    let rounds = round as u64;
+    let names = ["pageview", "click", "add_to_cart", "purchase"];
+    let countries = [
+        ["de", "gb"],
+        ["us", "fr"],
+        ["nl", "at"],
+        ["gb", "ch"],
+        ["de", "pl"],
+        ["fr", "es"],
+        ["us", "it"],
+    ];
+    let pick = |from: usize| usize::try_from(mixed(rounds) % from as u64).unwrap_or(0);
+    let name = names.get(round % names.len()).copied().unwrap_or("pageview");
+    let pair = countries.get(pick(countries.len())).copied().unwrap_or(["de", "gb"]);
+    let two = json!([["is", "name", [name]], ["is", "country", pair]]);
     let of = |metric: &str, dimension: &str| json!({"metrics": [metric], "dimensions": [dimension]});
     let with = |mut query: Value, filters: &Value| {
         query["filters"] = filters.clone();
@@ -281,26 +340,28 @@ fn asked() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn questions(snapshot: &Snapshot, flags: &Flags) -> anyhow::Result<Value> {
+fn questions(library: &Library, flags: &Flags) -> anyhow::Result<Value> {
     let site = SiteView {
         id: SITE,
         counting: Counting::Stable,
         currency: "EUR",
         time_zone: "Europe/Berlin",
     };
-    let mut times = serde_json::Map::new();
-    for (name, mut query) in asked() {
-        query["date_range"] = format!("{}d", flags.days).into();
-        let query = Query::read(query.to_string().as_bytes(), &site)?;
-        let mut spent = Vec::new();
-        for _ in 0..flags.times.max(1) {
+    let mut spent: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for round in 0..flags.times.max(1) {
+        for (name, mut query) in asked(round) {
+            query["date_range"] = format!("{}d", flags.days).into();
+            let query = Query::read(query.to_string().as_bytes(), &site)?;
             let begun = now();
-            answer(snapshot, &query, &site, END_MS - 1)?;
-            spent.push(begun.elapsed());
+            answer(&library.snapshot(), &query, &site, END_MS - 1)?;
+            spent.entry(name).or_default().push(begun.elapsed());
         }
-        times.insert(name.into(), told(&mut spent));
     }
-    times.insert("one user's history".into(), history(snapshot, flags)?);
+    let times = spent
+        .into_iter()
+        .map(|(name, mut spent)| (name.to_owned(), told(&mut spent)));
+    let mut times: serde_json::Map<_, _> = times.collect();
+    times.insert("one user's history".into(), history(&library.snapshot(), flags)?);
     Ok(times.into())
 }
 
@@ -332,10 +393,11 @@ fn history(snapshot: &Snapshot, flags: &Flags) -> anyhow::Result<Value> {
     Ok(told(&mut spent))
 }
 
-/// First, median and longest, in milliseconds.
+/// First, median, 95th percentile and longest, in milliseconds.
 fn told(spent: &mut [Duration]) -> Value {
     let ms = |time: Option<&Duration>| time.map(|time| round(time.as_secs_f64() * 1_000.0));
     let first = ms(spent.first());
     spent.sort_unstable();
-    json!({"first": first, "median": ms(spent.get(spent.len() / 2)), "longest": ms(spent.last())})
+    let of = |share: usize| ms(spent.get((spent.len() * share).div_ceil(100).saturating_sub(1)));
+    json!({"first": first, "median": of(50), "p95": of(95), "longest": ms(spent.last())})
 }

@@ -3,6 +3,7 @@
 //! Names are `footfall_<room>_<noun>_<unit>_total`; `docs/metrics.md` is drawn from the help texts given here.
 
 mod outcomes;
+mod query;
 mod store;
 
 use std::sync::atomic::AtomicU64;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use outcomes::Outcomes;
+pub use query::QueryMetrics;
 pub use store::StoreMetrics;
 
 /// Every figure of one gateway.
@@ -36,6 +38,8 @@ pub struct Metrics {
     pub limit: LimitMetrics,
     /// Sites and keys.
     pub directory: DirectoryMetrics,
+    /// Questions about events.
+    pub query: QueryMetrics,
 }
 
 /// Connections of the main listeners.
@@ -143,6 +147,7 @@ impl Default for Metrics {
             store: StoreMetrics::default(),
             limit: LimitMetrics::default(),
             directory: DirectoryMetrics::default(),
+            query: QueryMetrics::default(),
         };
         metrics.register();
         metrics
@@ -170,6 +175,7 @@ impl Metrics {
         self.store.register(registry.sub_registry_with_prefix("store"));
         self.limit.register(registry.sub_registry_with_prefix("limit"));
         self.directory.register(registry.sub_registry_with_prefix("directory"));
+        self.query.register(registry.sub_registry_with_prefix("query"));
     }
 }
 

@@ -50,9 +50,9 @@ pub enum Reason {
     Fenced,
     /// Redis has not been seen since the start, so totals are not known.
     TotalsUnknown,
-    /// Events came without a key and for no known site, and such ones are not taken.
+    /// There is no key; or events came without one and for no known site, and such ones are not taken.
     KeyMissing,
-    /// The key is not known, has expired, or may not send events.
+    /// The key is not known or has expired, or may not send events.
     KeyInvalid,
     /// The body is of a type that is not read here.
     MediaTypeUnsupported,
@@ -84,6 +84,18 @@ pub enum Reason {
     EventTooLarge,
     /// No site has the domain that the event names.
     SiteUnknown,
+    /// The key may not do this.
+    RightsMissing,
+    /// More questions wait for an answer than may wait.
+    QueryOverloaded,
+    /// The answer took longer than it may.
+    QueryTimeout,
+    /// The answer is made of more groups than it may be.
+    QueryTooLarge,
+    /// Events cannot be read at the moment.
+    StoreUnavailable,
+    /// The deletion was not confirmed.
+    ConfirmationMissing,
 }
 
 /// One row of the table.
@@ -104,7 +116,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 34] = [
+pub const REASONS: [ReasonRow; 40] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -208,9 +220,14 @@ pub const REASONS: [ReasonRow; 34] = [
         Reason::KeyMissing,
         "key_missing",
         401,
-        "A write key is needed, or the domain of a known site",
+        "A key is needed; events may come from the domain of a known site instead",
     ),
-    row(Reason::KeyInvalid, "key_invalid", 401, "No key that may send events"),
+    row(
+        Reason::KeyInvalid,
+        "key_invalid",
+        401,
+        "The key is unknown, revoked or expired, or may not be used here",
+    ),
     row(
         Reason::MediaTypeUnsupported,
         "media_type_unsupported",
@@ -266,6 +283,45 @@ pub const REASONS: [ReasonRow; 34] = [
     ),
     row(Reason::EventTooLarge, "event_too_large", 413, "The event is too large"),
     row(Reason::SiteUnknown, "site_unknown", 422, "No site has this domain"),
+    row(
+        Reason::RightsMissing,
+        "rights_missing",
+        403,
+        "This key may not do that: asking needs a read key, deleting a manage key",
+    ),
+    row(
+        Reason::QueryOverloaded,
+        "query_overloaded",
+        503,
+        "Too many questions wait for an answer; try again",
+    )
+    .after(1),
+    row(
+        Reason::QueryTimeout,
+        "query_timeout",
+        503,
+        "The answer took too long; ask for less, or again later",
+    )
+    .after(5),
+    row(
+        Reason::QueryTooLarge,
+        "query_too_large",
+        422,
+        "The answer is made of too many groups; filter, or leave out a dimension",
+    ),
+    row(
+        Reason::StoreUnavailable,
+        "store_unavailable",
+        503,
+        "Events cannot be read at the moment; they are kept, try again later",
+    )
+    .after(5),
+    row(
+        Reason::ConfirmationMissing,
+        "confirmation_missing",
+        422,
+        "Deleting all events of a site needs its id as the parameter confirm",
+    ),
 ];
 
 const fn row(reason: Reason, code: &'static str, status: u16, text: &'static str) -> ReasonRow {

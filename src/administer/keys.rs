@@ -27,6 +27,7 @@ pub async fn run(
             let rights = match rights {
                 Allowed::Write => Rights::Write,
                 Allowed::Read => Rights::Read,
+                Allowed::Manage => Rights::Manage,
             };
             let expires = expires.map(|when| expiry::parse(&when, clock::unix_ms())).transpose();
             let expires_ms = expires.map_err(Trouble::refused)?;

@@ -118,7 +118,8 @@ gives them a site again. A site that has keys is removed only --with-keys, which
 
 /// Before the usage of `key`.
 pub const KEY: &str = "\
-Adds, lists and revokes keys: what a client shows to send events (write) or to ask figures (read) of one site.
+Adds, lists and revokes keys: what a client shows to send events (write), to ask figures (read), or to ask figures and \
+delete events for good (manage), of one site.
 
 Only a digest of a key is kept. A key that was lost cannot be had again: add another, then revoke the lost one.
 
@@ -131,4 +132,4 @@ Adds a key and prints it on standard output, alone, so that a script can take it
   KEY=$(footfall key add shop --rights write --expires 90d)
 
 This is the only time that it can be seen. A write key for a page is no secret, since every visitor of the page can \
-read it; a read key is one.";
+read it; read and manage keys are secrets.";

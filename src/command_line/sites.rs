@@ -54,7 +54,7 @@ pub enum KeyVerb {
     Add {
         /// The site, by name or id; `default` is the one of calls that name none.
         site: String,
-        /// What it allows: sending events, or asking figures.
+        /// What it allows: sending events, asking figures, or also deleting events.
         #[arg(long)]
         rights: Allowed,
         /// When it ends: after a time (12h, 90d, 1y) or at a date (2030-12-31, 2030-12-31T12:00:00Z); without this, never.
@@ -126,4 +126,6 @@ pub enum Allowed {
     Write,
     /// Asking figures.
     Read,
+    /// Asking figures, and deleting events for good.
+    Manage,
 }

@@ -7,7 +7,7 @@ use super::setting::{Gathered, Setting};
 use super::variables::{Place, Variables};
 
 /// Short names, the stronger first. The full name of a key is stronger than these.
-const SHORT_NAMES: [(&str, &[&str]); 10] = [
+const SHORT_NAMES: [(&str, &[&str]); 11] = [
     ("edge.ports", &["PORT", "API_SERVER_PORT"]),
     ("edge.host", &["HOST", "API_SERVER_HOST"]),
     ("http.allowed_origins", &["ALLOWED_ORIGINS"]),
@@ -17,6 +17,7 @@ const SHORT_NAMES: [(&str, &[&str]); 10] = [
     ("journal.durability", &["FOOTFALL_DURABILITY"]),
     (redis_url::KEY, &["REDIS_URL"]),
     ("directory.key_prefix", &["API_KEY_PREFIX"]),
+    ("query.cache_ttl_seconds", &["CACHE_TTL"]),
     ("log.level", &["LOG_LEVEL"]),
 ];
 

@@ -16,11 +16,7 @@ const THREADS: &str = "workers are threads: FOOTFALL_EDGE_WORKERS";
 const NOT_YET: &str = "nothing in this version uses it";
 const IN_URL: &str = "put it into REDIS_URL";
 
-const FOREIGN: [(&str, &str); 16] = [
-    (
-        "CACHE_TTL",
-        "reports have an age in milliseconds: FOOTFALL_HTTP_REPORT_AGE_MS_MAX",
-    ),
+const FOREIGN: [(&str, &str); 15] = [
     ("CLUSTER_WORKERS", THREADS),
     ("DATABASE_URL", ELSEWHERE),
     ("ENABLE_CLUSTER", THREADS),

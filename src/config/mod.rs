@@ -18,6 +18,7 @@ pub mod keys;
 mod load;
 mod operations;
 mod problem;
+mod query;
 mod redis_url;
 mod report;
 mod setting;
@@ -38,6 +39,7 @@ pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret
 pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
 pub use problem::{ConfigError, Problem};
+pub use query::QueryConfig;
 pub use sources::{Flag, Sources};
 pub use store::StoreConfig;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Sites and keys.
     pub directory: DirectoryConfig,
+    /// Questions about events.
+    pub query: QueryConfig,
     /// Metrics and health.
     pub admin: AdminConfig,
     /// The gateway's own log.

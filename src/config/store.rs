@@ -43,6 +43,10 @@ pub struct StoreConfig {
     /// Most groups that one answer may be made of; more are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub groups_max: usize,
+    /// Memory for what was counted of parts of the store that do not change any more, so that a question that comes again
+    /// looks at new events only, in bytes.
+    #[schemars(range(max = 4_000_000_000_u64))]
+    pub partials_bytes_max: u64,
 }
 
 impl Default for StoreConfig {
@@ -60,6 +64,7 @@ impl Default for StoreConfig {
             property_paths_max: 2_000,
             search_threads: 2,
             groups_max: 1_000_000,
+            partials_bytes_max: 48_000_000,
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Rights {
     Write,
     /// Asking figures.
     Read,
+    /// Asking figures, and deleting events for good.
+    Manage,
 }
 
 /// A key that is good: whose it is, and what it allows.
@@ -64,12 +66,23 @@ impl Rights {
         match self {
             Self::Write => "write",
             Self::Read => "read",
+            Self::Manage => "manage",
         }
+    }
+
+    /// Whether they allow asking figures.
+    pub const fn may_read(self) -> bool {
+        matches!(self, Self::Read | Self::Manage)
+    }
+
+    /// Whether they allow deleting events for good.
+    pub const fn may_erase(self) -> bool {
+        matches!(self, Self::Manage)
     }
 
     /// The rights of a word, as [`Rights::name`] gives it.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Write, Self::Read]
+        [Self::Write, Self::Read, Self::Manage]
             .into_iter()
             .find(|rights| rights.name() == name)
     }

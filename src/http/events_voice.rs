@@ -164,7 +164,7 @@ pub fn empty_pixel() -> Answer {
 
 /// The answer to a preflight.
 pub fn preflight(endpoint: Endpoint) -> Answer {
-    const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+    const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
     const HEADERS: HeaderValue = HeaderValue::from_static(
         "Authorization, Content-Encoding, Content-Type, Idempotency-Key, X-API-Key, X-Request-Id",
     );

@@ -10,6 +10,7 @@
 mod answer;
 mod answering;
 mod cors;
+mod erasures;
 mod events;
 mod events_voice;
 mod gate;
@@ -18,9 +19,12 @@ mod idempotency;
 mod media;
 pub mod openapi;
 mod pages;
+mod path_id;
 mod pixel;
 mod place;
 mod problem;
+mod questions;
+mod questions_voice;
 mod report;
 mod request_body;
 mod request_id;
@@ -48,16 +52,20 @@ use self::events::Events;
 use self::events_voice::EventsVoice;
 use self::gate::Gate;
 use self::problem::problem;
+use self::questions::Questions;
+use self::questions_voice::QuestionsVoice;
 use self::report::Report;
 use self::request_body::BodyLimits;
 use self::request_id::RequestId;
 use self::visits::Visits;
 use self::voice::Voice;
 use crate::admit::{Client, Limiter};
+use crate::clock::Machine;
 use crate::enrich::Countries;
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
 use crate::pipeline::{Intake, Reception, Shared};
+use crate::query::Answers;
 
 /// What the workers' handlers are made from.
 #[derive(Clone)]
@@ -72,8 +80,10 @@ pub struct Service {
     pub keyless: Option<Arc<Limiter>>,
     /// What becomes of events.
     pub reception: Arc<Reception>,
-    /// What bodies with events may take while they come.
+    /// What bodies with events, and questions about them, may take while they come.
     pub body_budget: Arc<BodyBudget>,
+    /// Who answers questions about events.
+    pub answers: Arc<Answers<Machine>>,
     /// Health answers.
     pub health: Health,
 }
@@ -89,8 +99,14 @@ struct Inner {
     health: Health,
     metrics: Arc<Metrics>,
     /// The public calls; none on the admin listener.
-    visits: Option<Rc<Visits>>,
-    events: Option<Rc<Events>>,
+    calls: Option<Calls>,
+}
+
+/// The calls of the public listeners.
+struct Calls {
+    visits: Rc<Visits>,
+    events: Rc<Events>,
+    questions: Rc<Questions>,
 }
 
 impl Service {
@@ -106,6 +122,18 @@ impl Service {
             intake.clone(),
             EventsVoice { gate: keyless },
         );
+        let questions = Questions {
+            answers: self.answers.clone(),
+            directory: self.reception.directory.clone(),
+            shared: self.shared.clone(),
+            intake: intake.clone(),
+            voice: QuestionsVoice {
+                gate: gate.clone(),
+                origins: origins.clone(),
+            },
+            body_limits: BodyLimits::new(config.query.body_bytes_max, &config.edge),
+            budget: self.body_budget.clone(),
+        };
         let visits = Visits {
             voice: Voice::new(gate, origins, config.journal.durability),
             intake,
@@ -114,7 +142,12 @@ impl Service {
             countries: self.countries.clone(),
             shared: self.shared.clone(),
         };
-        self.with(Routes::new(&PUBLIC), Some((Rc::new(visits), Rc::new(events))))
+        let calls = Calls {
+            visits: Rc::new(visits),
+            events: Rc::new(events),
+            questions: Rc::new(questions),
+        };
+        self.with(Routes::new(&PUBLIC), Some(calls))
     }
 
     /// The handler of the admin listener.
@@ -122,16 +155,14 @@ impl Service {
         self.with(Routes::new(&ADMIN), None)
     }
 
-    fn with(&self, routes: Routes, calls: Option<(Rc<Visits>, Rc<Events>)>) -> Handler {
-        let (visits, events) = calls.unzip();
+    fn with(&self, routes: Routes, calls: Option<Calls>) -> Handler {
         let (health, metrics) = (self.health.clone(), self.shared.metrics.clone());
         Handler {
             inner: Rc::new(Inner {
                 routes,
                 health,
                 metrics,
-                visits,
-                events,
+                calls,
             }),
         }
     }
@@ -149,12 +180,27 @@ impl Handler {
             response.headers_mut().insert(ALLOW, endpoint.allow_value());
             return response.into();
         }
-        if let (Endpoint::Events | Endpoint::Pixel, Some(events)) = (endpoint, &inner.events) {
-            return events.answer(request, client, endpoint);
+        match &inner.calls {
+            Some(calls) => calls.answer(inner, request, client, endpoint),
+            None => inner.simple(endpoint, &request, client).into(),
         }
-        match (endpoint, &inner.visits) {
-            (Endpoint::Stats | Endpoint::Visits, Some(visits)) if request.method() != Method::OPTIONS => {
-                visits.answer(request, client, endpoint)
+    }
+}
+
+impl Calls {
+    /// Answers one of the public calls.
+    fn answer(&self, inner: &Inner, request: Request<Incoming>, client: Client, endpoint: Endpoint) -> Answering {
+        if Questions::takes(endpoint, request.method()) {
+            return if request.method() == Method::OPTIONS {
+                self.questions.preflight(endpoint, &request).into()
+            } else {
+                self.questions.answer(request, client, endpoint)
+            };
+        }
+        match endpoint {
+            Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
+            Endpoint::Stats | Endpoint::Visits if request.method() != Method::OPTIONS => {
+                self.visits.answer(request, client, endpoint)
             }
             _ => inner.simple(endpoint, &request, client).into(),
         }
@@ -186,17 +232,18 @@ impl Inner {
                     None => return self.refuse(Reason::NotFound, request, client),
                 }
             }
-            Endpoint::Live | Endpoint::Stats | Endpoint::Visits | Endpoint::Events | Endpoint::Pixel => Health::live(),
+            // The other ones are answered by their own calls.
+            _ => Health::live(),
         };
-        if let Some(visits) = &self.visits {
+        if let Some(Calls { visits, .. }) = &self.calls {
             visits.voice.origins.add(request.headers(), response.headers_mut());
         }
         response
     }
 
     fn options(&self, endpoint: Endpoint, request: &Request<Incoming>) -> Answer {
-        let mut response = match &self.visits {
-            Some(visits) => visits.voice.origins.preflight(request.headers()),
+        let mut response = match &self.calls {
+            Some(Calls { visits, .. }) => visits.voice.origins.preflight(request.headers()),
             None => answer::empty(StatusCode::NO_CONTENT),
         };
         response.headers_mut().insert(ALLOW, endpoint.allow_value());
@@ -207,7 +254,7 @@ impl Inner {
         let id = RequestId::of(request.headers(), client.via_proxy);
         tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
         let mut response = problem(reason, &id);
-        if let Some(visits) = &self.visits {
+        if let Some(Calls { visits, .. }) = &self.calls {
             visits.voice.origins.add(request.headers(), response.headers_mut());
         }
         response

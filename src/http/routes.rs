@@ -12,8 +12,18 @@ pub enum Endpoint {
     Stats,
     /// Count a visit of a named country, or of the country of the client's address.
     Visits,
-    /// Events of any kind.
+    /// Events of any kind: sent, listed, and all of them deleted.
     Events,
+    /// Figures of events.
+    Query,
+    /// A user, whose events can be deleted.
+    User,
+    /// The history of a user.
+    UserEvents,
+    /// A visitor, whose events can be deleted.
+    Visitor,
+    /// The history of a visitor.
+    VisitorEvents,
     /// An event in a query, answered with a picture.
     Pixel,
     /// The visits dialect's ping.
@@ -43,7 +53,10 @@ impl Endpoint {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Stats => "GET, HEAD, POST, OPTIONS",
-            Self::Visits | Self::Events => "POST, OPTIONS",
+            Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
+            Self::User | Self::Visitor => "DELETE, OPTIONS",
+            Self::Visits | Self::Query => "POST, OPTIONS",
+            Self::UserEvents | Self::VisitorEvents => READ,
             Self::Pixel | Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => {
                 READ
             }
@@ -55,8 +68,9 @@ impl Endpoint {
     pub fn takes(self, method: &Method) -> bool {
         match *method {
             Method::OPTIONS => true,
-            Method::POST => matches!(self, Self::Stats | Self::Visits | Self::Events),
-            Method::GET | Method::HEAD => !matches!(self, Self::Visits | Self::Events),
+            Method::POST => matches!(self, Self::Stats | Self::Visits | Self::Events | Self::Query),
+            Method::GET | Method::HEAD => !matches!(self, Self::Visits | Self::Query | Self::User | Self::Visitor),
+            Method::DELETE => matches!(self, Self::Events | Self::User | Self::Visitor),
             _ => false,
         }
     }
@@ -68,11 +82,16 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 17] = [
+pub const PUBLIC: [(&str, Endpoint); 22] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
     ("/api/v1/pixel.gif", Endpoint::Pixel),
+    ("/api/v1/query", Endpoint::Query),
+    ("/api/v1/users/{id}", Endpoint::User),
+    ("/api/v1/users/{id}/events", Endpoint::UserEvents),
+    ("/api/v1/visitors/{id}", Endpoint::Visitor),
+    ("/api/v1/visitors/{id}/events", Endpoint::VisitorEvents),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

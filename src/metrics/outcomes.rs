@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use crate::outcome::{REASONS, Reason};
 
 /// Things received, by their outcome.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcomes {
     /// How many clients wanted to have counted.
     pub received: Counter,
@@ -43,7 +43,8 @@ pub(super) const EVENTS: Texts = Texts {
 };
 
 /// A counter a reason, made at start so that counting needs no look-up by label.
-type Refused = [Counter; REASONS.len()];
+#[derive(Debug, Clone)]
+pub(super) struct Refused([Counter; REASONS.len()]);
 
 /// The label of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,33 +52,36 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-impl Default for Outcomes {
-    fn default() -> Self {
-        Self {
-            received: Counter::default(),
-            kept: Counter::default(),
-            duplicates: Counter::default(),
-            refused: REASONS.each_ref().map(|_| Counter::default()),
-        }
-    }
-}
-
 impl Outcomes {
     /// Notes some that were not kept.
     pub fn count_refused(&self, reason: Reason, number: u64) {
-        if let Some(counter) = self.refused.get(reason as usize) {
-            counter.inc_by(number);
-        }
+        self.refused.count(reason, number);
     }
 
     pub(super) fn register(&self, registry: &mut Registry, texts: &Texts) {
         registry.register("received", texts.received, self.received.clone());
         registry.register("kept", texts.kept, self.kept.clone());
         registry.register("duplicates", texts.duplicates, self.duplicates.clone());
-        registry.register_collector(Box::new(RefusedCollector {
-            help: texts.refused,
-            refused: self.refused.clone(),
-        }));
+        self.refused.register(registry, texts.refused);
+    }
+}
+
+impl Default for Refused {
+    fn default() -> Self {
+        Self(REASONS.each_ref().map(|_| Counter::default()))
+    }
+}
+
+impl Refused {
+    pub(super) fn count(&self, reason: Reason, number: u64) {
+        if let Some(counter) = self.0.get(reason as usize) {
+            counter.inc_by(number);
+        }
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry, help: &'static str) {
+        let refused = self.clone();
+        registry.register_collector(Box::new(RefusedCollector { help, refused }));
     }
 }
 
@@ -91,7 +95,7 @@ struct RefusedCollector {
 impl Collector for RefusedCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut family = encoder.encode_descriptor("refused", self.help, None, MetricType::Counter)?;
-        for (row, counter) in REASONS.iter().zip(&self.refused) {
+        for (row, counter) in REASONS.iter().zip(&self.refused.0) {
             let label = ReasonLabel { reason: row.code };
             counter.encode(family.encode_family(&label)?)?;
         }

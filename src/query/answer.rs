@@ -136,7 +136,7 @@ fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<
     let search = Search {
         site: site.id,
         times: times.clone(),
-        condition: query.filter.condition(site),
+        condition: query.filter.condition(site)?,
         keys,
         measures: query.metrics.iter().flat_map(|metric| metric.measures(site)).collect(),
     };

@@ -1,14 +1,14 @@
 //! Which events a question is about.
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use super::QueryError;
 use super::dimension::Dimension;
 use super::json::{Placed, each};
 use super::model::SiteView;
-use crate::store::Column;
 use crate::store::search::Condition;
+use crate::store::{Column, Field};
 
 /// Filters within filters.
 const DEPTH_MAX: usize = 16;
@@ -18,6 +18,8 @@ const FILTERS_MAX: usize = 100;
 const VALUES_MAX: usize = 1_000;
 /// Length of one value, in bytes.
 const VALUE_BYTES_MAX: usize = 2_048;
+/// Regular expressions of one filter.
+const PATTERNS_MAX: usize = 20;
 /// Memory of one regular expression.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
@@ -126,8 +128,13 @@ impl Filter {
         if word == "contains" {
             return Ok(Self::Contains(dimension, texts));
         }
+        if texts.len() > PATTERNS_MAX {
+            return Err(values.wrong(format!("has more than {PATTERNS_MAX} regular expressions")));
+        }
         for text in &texts {
-            pattern(text).map_err(|error| values.wrong(format!("is no regular expression: {error}")))?;
+            // Only the grammar, which is quick; they are compiled by whoever answers.
+            let read = regex_syntax::Parser::new().parse(text);
+            read.map_err(|error| values.wrong(format!("is no regular expression: {error}")))?;
         }
         Ok(Self::Matches(dimension, texts))
     }
@@ -162,32 +169,43 @@ impl Filter {
     }
 
     /// What the store is asked.
-    pub(super) fn condition(&self, site: &SiteView<'_>) -> Condition {
-        let all = |filters: &[Self]| filters.iter().map(|filter| filter.condition(site)).collect();
-        let nothing = || Condition::Or(Vec::new());
-        match self {
-            Self::Is(dimension, values) => dimension
-                .field(site)
-                .map_or_else(nothing, |field| Condition::Is(field, values.clone())),
-            Self::Contains(dimension, texts) => dimension
-                .field(site)
-                .map_or_else(nothing, |field| Condition::Contains(field, texts.clone())),
+    ///
+    /// # Errors
+    /// A regular expression is too large.
+    pub(super) fn condition(&self, site: &SiteView<'_>) -> Result<Condition, QueryError> {
+        let all = |filters: &[Self]| -> Result<Vec<Condition>, QueryError> {
+            filters.iter().map(|filter| filter.condition(site)).collect()
+        };
+        // Time is no field of the store's; a filter by it was refused when it was read.
+        let on = |dimension: &Dimension, make: &dyn Fn(Field) -> Condition| {
+            dimension.field(site).map_or_else(|| Condition::Or(Vec::new()), make)
+        };
+        Ok(match self {
+            Self::Is(dimension, values) => on(dimension, &|field| Condition::Is(field, values.clone())),
+            Self::Contains(dimension, texts) => on(dimension, &|field| Condition::Contains(field, texts.clone())),
             Self::Matches(dimension, texts) => {
-                // They were compiled when they were read, so none is left out.
-                let patterns = texts.iter().filter_map(|text| pattern(text).ok()).collect();
-                dimension
-                    .field(site)
-                    .map_or_else(nothing, |field| Condition::Matches(field, patterns))
+                let patterns: Vec<Regex> = texts.iter().map(|text| pattern(text)).collect::<Result<_, _>>()?;
+                on(dimension, &|field| Condition::Matches(field, patterns.clone()))
             }
-            Self::And(filters) => Condition::And(all(filters)),
-            Self::Or(filters) => Condition::Or(all(filters)),
-            Self::Not(filter) => Condition::Not(Box::new(filter.condition(site))),
+            Self::And(filters) => Condition::And(all(filters)?),
+            Self::Or(filters) => Condition::Or(all(filters)?),
+            Self::Not(filter) => Condition::Not(Box::new(filter.condition(site)?)),
+        })
+    }
+
+    /// A value that a dimension may have, as the store spells it.
+    pub(super) fn value(dimension: &Dimension, placed: Placed<'_>) -> Result<Box<str>, QueryError> {
+        if matches!(dimension, Dimension::Time(_)) {
+            return Err(placed.wrong("cannot be filtered by; use date_range"));
         }
+        value_text(placed).map(|text| spelled(dimension, text))
     }
 }
 
-fn pattern(text: &str) -> Result<regex::Regex, regex::Error> {
-    RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build()
+fn pattern(text: &str) -> Result<Regex, QueryError> {
+    let compiled = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
+    compiled
+        .map_err(|error| QueryError::invalid("filters", format!("has a regular expression that does not do: {error}")))
 }
 
 /// A value as the store spells it.

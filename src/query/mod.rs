@@ -6,38 +6,54 @@
 //!
 //! Must not know: HTTP, how events are kept.
 //!
-//! Bounded: filters, dimensions, buckets of time, rows of an answer, answers that are kept.
+//! Bounded: filters, dimensions, buckets of time, rows of an answer, answers that are kept, threads, questions that wait
+//! for them, the time of an answer.
 //!
 //! On failure: a question that cannot be answered as asked is refused with its field; nothing is guessed.
 
 mod answer;
-mod cache;
+mod answers;
 mod compare;
+mod desk;
 mod dimension;
+mod event_text;
 mod filter;
 mod json;
+mod listing;
 mod metric;
 mod model;
 mod order;
 mod range;
+mod rendered;
 mod zone;
 
 pub use answer::{Answer, AnswerRow, Meta, answer};
-pub use cache::{Answers, CacheTimes};
+pub use answers::Answers;
 pub use compare::Compare;
 pub use dimension::{Dimension, Interval};
 pub use filter::Filter;
+pub use listing::Listing;
 pub use metric::Metric;
 pub use model::{Query, SiteView};
 pub use order::{Direction, Order, Subject};
 pub use range::DateRange;
+pub use rendered::Rendered;
 pub use zone::Zone;
 
+use std::sync::Arc;
+
+use crate::outcome::Reason;
 use crate::store::StoreError;
 
 /// Why a question was not answered.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueryError {
+    /// It is no JSON object.
+    #[error("query: {0}")]
+    NotRead(Box<str>),
+    /// A field that must be there is not.
+    #[error("{0}: is missing")]
+    Missing(&'static str),
     /// It cannot be answered as asked.
     #[error("{field}: {reason}")]
     Invalid {
@@ -47,11 +63,11 @@ pub enum QueryError {
         reason: Box<str>,
     },
     /// The store could not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Another asker of the same question took too long.
-    #[error("the same question is being answered and takes too long")]
-    Busy,
+    #[error("{0}")]
+    Store(Arc<StoreError>),
+    /// Too many questions wait already.
+    #[error("too many questions wait to be answered")]
+    Overloaded,
 }
 
 impl QueryError {
@@ -61,5 +77,26 @@ impl QueryError {
             field: field.into(),
             reason: reason.into(),
         }
+    }
+
+    /// What clients are told.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::NotRead(_) => Reason::JsonInvalid,
+            Self::Missing(_) => Reason::FieldMissing,
+            Self::Invalid { .. } => Reason::FieldInvalid,
+            Self::Overloaded => Reason::QueryOverloaded,
+            Self::Store(error) => match **error {
+                StoreError::TooManyGroups(_) => Reason::QueryTooLarge,
+                StoreError::TooSlow => Reason::QueryTimeout,
+                _ => Reason::StoreUnavailable,
+            },
+        }
+    }
+}
+
+impl From<StoreError> for QueryError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
     }
 }

@@ -1,7 +1,6 @@
 //! A question, understood.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::QueryError;
 use super::compare::Compare;
@@ -12,7 +11,7 @@ use super::metric::Metric;
 use super::order::Order;
 use super::range::DateRange;
 use super::zone::Zone;
-use crate::directory::Counting;
+use crate::directory::{Counting, Site};
 use crate::event::SiteId;
 use crate::store::Column;
 use crate::store::search::KEYS_MAX;
@@ -39,9 +38,53 @@ pub struct SiteView<'a> {
     pub time_zone: &'a str,
 }
 
+/// A [`SiteView`] that goes to another thread.
+#[derive(Debug, Clone)]
+pub struct SiteOwned {
+    id: SiteId,
+    counting: Counting,
+    currency: Box<str>,
+    time_zone: Box<str>,
+}
+
+impl From<&SiteView<'_>> for SiteOwned {
+    fn from(site: &SiteView<'_>) -> Self {
+        Self {
+            id: site.id,
+            counting: site.counting,
+            currency: site.currency.into(),
+            time_zone: site.time_zone.into(),
+        }
+    }
+}
+
+impl SiteOwned {
+    /// The same, borrowed.
+    pub fn view(&self) -> SiteView<'_> {
+        SiteView {
+            id: self.id,
+            counting: self.counting,
+            currency: &self.currency,
+            time_zone: &self.time_zone,
+        }
+    }
+}
+
+impl<'a> From<&'a Site> for SiteView<'a> {
+    fn from(site: &'a Site) -> Self {
+        Self {
+            id: site.id,
+            counting: site.counting,
+            // Codes of currencies are ASCII.
+            currency: str::from_utf8(&site.currency).unwrap_or_default(),
+            time_zone: &site.time_zone,
+        }
+    }
+}
+
 impl SiteView<'_> {
     /// The column that holds what tells visitors apart.
-    pub(super) fn visitor_column(&self) -> Column {
+    pub fn visitor_column(&self) -> Column {
         match self.counting {
             Counting::Daily => Column::DailyVisitor,
             Counting::Stable => Column::Visitor,
@@ -72,20 +115,18 @@ pub struct Query {
     pub compare: Option<Compare>,
 }
 
-/// A question as it is sent.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sent {
-    metrics: Option<Value>,
-    dimensions: Option<Value>,
-    filters: Option<Value>,
-    date_range: Option<Value>,
-    timezone: Option<Value>,
-    order_by: Option<Value>,
-    limit: Option<Value>,
-    offset: Option<Value>,
-    compare: Option<Value>,
-}
+/// The fields of a question.
+const FIELDS: [&str; 9] = [
+    "metrics",
+    "dimensions",
+    "filters",
+    "date_range",
+    "timezone",
+    "order_by",
+    "limit",
+    "offset",
+    "compare",
+];
 
 impl Query {
     /// Reads a question about a site.
@@ -93,10 +134,19 @@ impl Query {
     /// # Errors
     /// A field is missing, unknown or wrong.
     pub fn read(json: &[u8], site: &SiteView<'_>) -> Result<Self, QueryError> {
-        let sent: Sent =
-            serde_json::from_slice(json).map_err(|error| QueryError::invalid("query", error.to_string()))?;
-        let required = |field: &'static str| move || QueryError::invalid(field, "is missing");
-        let value = sent.metrics.as_ref().ok_or_else(required("metrics"))?;
+        let sent: Map<String, Value> =
+            serde_json::from_slice(json).map_err(|error| QueryError::NotRead(error.to_string().into()))?;
+        if let Some(unknown) = sent.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            let reason = format!("is no field; there are {}", FIELDS.join(", "));
+            return Err(QueryError::invalid(unknown.as_str(), reason));
+        }
+        let given = |field: &str| sent.get(field);
+        let required = |field| {
+            given(field)
+                .filter(|value| !value.is_null())
+                .ok_or(QueryError::Missing(field))
+        };
+        let value = required("metrics")?;
         let placed = Placed {
             value,
             field: "metrics",
@@ -105,24 +155,24 @@ impl Query {
         if metrics.is_empty() {
             return Err(placed.wrong("must name one at least"));
         }
-        let dimensions = read(sent.dimensions.as_ref(), "dimensions", |placed| {
+        let dimensions = read(given("dimensions"), "dimensions", |placed| {
             each(placed, KEYS_MAX, Dimension::read)
         })?;
         let dimensions = dimensions.unwrap_or_default();
         refuse_two_times(&dimensions)?;
-        let zone = read(sent.timezone.as_ref(), "timezone", |placed| Zone::read(placed.text()?))?;
+        let zone = read(given("timezone"), "timezone", |placed| Zone::read(placed.text()?))?;
         let zone = zone.map_or_else(|| Zone::read(site.time_zone), Ok)?;
-        let value = sent.date_range.as_ref().ok_or_else(required("date_range"))?;
+        let value = required("date_range")?;
         let range = DateRange::read(Placed {
             value,
             field: "date_range",
         })?;
-        let filter = read(sent.filters.as_ref(), "filters", Filter::read_all)?;
-        let order = read(sent.order_by.as_ref(), "order_by", |placed| {
+        let filter = read(given("filters"), "filters", Filter::read_all)?;
+        let order = read(given("order_by"), "order_by", |placed| {
             each(placed, KEYS_MAX, |one| Order::read(one, (&metrics, &dimensions)))
         })?;
-        let limit = read(sent.limit.as_ref(), "limit", |placed| placed.number(LIMIT_MAX))?;
-        let offset = read(sent.offset.as_ref(), "offset", |placed| placed.number(OFFSET_MAX))?;
+        let limit = read(given("limit"), "limit", |placed| placed.number(LIMIT_MAX))?;
+        let offset = read(given("offset"), "offset", |placed| placed.number(OFFSET_MAX))?;
         let usual = if matches!(dimensions[..], [Dimension::Time(_)]) {
             LIMIT_MAX
         } else {
@@ -133,7 +183,7 @@ impl Query {
                 .filter(|order| !order.is_empty())
                 .unwrap_or_else(|| vec![Order::usual(&dimensions)]),
             filter: filter.unwrap_or(Filter::And(Vec::new())),
-            compare: read(sent.compare.as_ref(), "compare", Compare::read)?,
+            compare: read(given("compare"), "compare", Compare::read)?,
             limit: usize::try_from(limit.unwrap_or(usual)).unwrap_or(usize::MAX),
             offset: usize::try_from(offset.unwrap_or(0)).unwrap_or(usize::MAX),
             metrics,

@@ -52,7 +52,7 @@ impl DateRange {
             Value::String(text) => preset(text).ok_or_else(|| placed.wrong(FORMS)),
             Value::Array(both) => match &both[..] {
                 [Value::String(from), Value::String(to)] => {
-                    let read = |text: &str| moment(text).ok_or_else(|| placed.wrong(FORMS));
+                    let read = |text: &str| Moment::read(text).ok_or_else(|| placed.wrong(FORMS));
                     Ok(Self::Between(read(from)?, read(to)?))
                 }
                 _ => Err(placed.wrong(FORMS)),
@@ -68,11 +68,10 @@ impl DateRange {
         let (from, to) = self
             .ends(&now.to_zoned(zone.clone()), zone)
             .map_err(|error| QueryError::invalid("date_range", format!("is not in the calendar: {error}")))?;
-        // The millisecond of now itself is in a range that reaches now.
-        let ms = |moment: Timestamp| moment.as_millisecond().max(0).cast_unsigned();
         if from >= to {
             return Err(QueryError::invalid("date_range", "ends before it begins"));
         }
+        // The millisecond of now itself is in a range that reaches now.
         Ok(ms(from)..ms(to).max(ms(from) + 1))
     }
 
@@ -118,6 +117,29 @@ impl DateRange {
 }
 
 impl Moment {
+    /// Reads a date or a time of ISO 8601.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        if let Some(date) = day(text) {
+            return Some(Self::Day(date));
+        }
+        // Only times that say so are times of the world.
+        let after_date = text.get(10..)?;
+        if after_date.contains(['Z', 'z', '+', '-']) {
+            return text.parse().ok().map(Self::Instant);
+        }
+        text.parse().ok().map(Self::Local)
+    }
+
+    /// Its beginning, in milliseconds since 1970.
+    pub(super) fn start_ms(&self, zone: &Zone) -> Result<u64, jiff::Error> {
+        self.start(zone.calendar()).map(ms)
+    }
+
+    /// Its end, in milliseconds since 1970.
+    pub(super) fn end_ms(&self, zone: &Zone) -> Result<u64, jiff::Error> {
+        self.end(zone.calendar()).map(ms)
+    }
+
     fn start(&self, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
         match self {
             Self::Day(date) => Ok(date.to_zoned(zone.clone())?.timestamp()),
@@ -144,6 +166,10 @@ impl std::fmt::Display for Moment {
     }
 }
 
+fn ms(moment: Timestamp) -> u64 {
+    moment.as_millisecond().max(0).cast_unsigned()
+}
+
 fn preset(text: &str) -> Option<DateRange> {
     let counted = |unit: &str| {
         let count: i32 = text.strip_suffix(unit)?.parse().ok()?;
@@ -168,19 +194,6 @@ fn preset(text: &str) -> Option<DateRange> {
 
 fn day(text: &str) -> Option<Date> {
     (text.len() == 10).then(|| text.parse().ok()).flatten()
-}
-
-fn moment(text: &str) -> Option<Moment> {
-    if let Some(date) = day(text) {
-        return Some(Moment::Day(date));
-    }
-    // Only times that say so are times of the world.
-    let after_date = text.get(10..)?;
-    if after_date.contains(['Z', 'z', '+', '-']) {
-        return text.parse().ok().map(Moment::Instant);
-    }
-    let local: DateTime = text.parse().ok()?;
-    Some(Moment::Local(local))
 }
 
 #[cfg(test)]

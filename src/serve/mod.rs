@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use footfall::admit::Limiter;
-use footfall::clock;
+use footfall::clock::{self, Machine};
 use footfall::config::{Config, EdgeConfig, LimitConfig, Loaded};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
@@ -22,6 +22,7 @@ use footfall::http::{BodyBudget, Health, Service};
 use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
 use footfall::pipeline::{OwnIds, Pipeline, Reception};
+use footfall::query::Answers;
 use tokio::sync::oneshot;
 
 use self::house::{End, House, Signals};
@@ -159,6 +160,7 @@ impl Doors {
             keyless: house.keyless.clone(),
             reception: Arc::new(reception),
             body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
+            answers: Arc::new(Answers::open(&house.config.query, Machine)?),
             countries: countries.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tantivy::{IndexReader, Searcher};
@@ -9,6 +10,7 @@ use tantivy::{IndexReader, Searcher};
 use super::StoreLimits;
 use super::month::Month;
 use super::search::hashes::HashCache;
+use super::search::partials::Partials;
 use crate::event::Sequence;
 
 /// Hands out snapshots of the store, from any thread.
@@ -20,7 +22,9 @@ pub struct Library {
 struct Shared {
     shelves: ArcSwap<Vec<(Month, IndexReader)>>,
     cursor: AtomicU64,
+    edition: AtomicU64,
     hashes: HashCache,
+    partials: Partials,
     limits: StoreLimits,
 }
 
@@ -31,7 +35,16 @@ pub struct Snapshot {
     pub(super) months: Vec<(Month, Searcher)>,
     pub(super) cursor: Sequence,
     pub(super) hashes: HashCache,
+    pub(super) partials: Partials,
     pub(super) limits: StoreLimits,
+    /// When an answer that is not there yet is given up.
+    pub(super) until: Option<Instant>,
+}
+
+/// A number that no other edition of any store of this process has.
+fn next_edition() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Library {
@@ -39,7 +52,9 @@ impl Library {
         let shared = Shared {
             shelves: ArcSwap::default(),
             cursor: AtomicU64::new(0),
+            edition: AtomicU64::new(next_edition()),
             hashes: HashCache::default(),
+            partials: Partials::new(&limits),
             limits,
         };
         Self {
@@ -59,13 +74,25 @@ impl Library {
                 .collect(),
             cursor,
             hashes: self.shared.hashes.clone(),
+            partials: self.shared.partials.clone(),
             limits: self.shared.limits,
+            until: None,
         }
     }
 
     /// Everything up to here can be asked about.
     pub fn cursor(&self) -> Sequence {
         Sequence(self.shared.cursor.load(Ordering::Acquire))
+    }
+
+    /// Which edition of the store this is: another one whenever something was taken away from it, so that what was
+    /// answered before must not be given again.
+    pub fn edition(&self) -> u64 {
+        self.shared.edition.load(Ordering::Acquire)
+    }
+
+    pub(super) fn taken_away(&self) {
+        self.shared.edition.store(next_edition(), Ordering::Release);
     }
 
     pub(super) fn publish(&self, shelves: Vec<(Month, IndexReader)>, cursor: Sequence) {
@@ -82,6 +109,13 @@ impl Snapshot {
     /// Everything up to here is in the snapshot; parts of what follows may be, too.
     pub fn cursor(&self) -> Sequence {
         self.cursor
+    }
+
+    /// The same; its answers are given up when they are not there at a moment.
+    #[must_use]
+    pub fn until(mut self, moment: Instant) -> Self {
+        self.until = Some(moment);
+        self
     }
 
     /// How many events it has.

@@ -59,7 +59,14 @@ pub struct StoreLimits {
     pub search_threads: usize,
     /// Groups that one answer may be made of.
     pub groups_max: usize,
+    /// Memory of what was counted of segments and is kept for the next question, in bytes.
+    pub partials_bytes_max: u64,
+    /// Segments with so many documents are shared by threads, and what was counted of them is kept.
+    pub large_segment_documents: u32,
 }
+
+/// Counting fewer documents again costs less than sharing the work or keeping what was counted.
+const LARGE_SEGMENT_DOCUMENTS: u32 = 1 << 16;
 
 impl Default for StoreLimits {
     fn default() -> Self {
@@ -75,6 +82,8 @@ impl From<&StoreConfig> for StoreLimits {
             property_paths_max: config.property_paths_max,
             search_threads: config.search_threads,
             groups_max: config.groups_max,
+            partials_bytes_max: config.partials_bytes_max,
+            large_segment_documents: LARGE_SEGMENT_DOCUMENTS,
         }
     }
 }
@@ -117,6 +126,9 @@ pub enum StoreError {
     /// A write failed before.
     #[error("a write to the event store failed; it must be opened again")]
     Failed,
+    /// The answer took longer than it may.
+    #[error("the answer took too long")]
+    TooSlow,
     /// More groups than allowed.
     #[error("the answer has more than {0} groups")]
     TooManyGroups(usize),

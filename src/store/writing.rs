@@ -32,6 +32,8 @@ pub struct Store {
     dropped: u64,
     /// A write failed: nobody knows what the writers still hold, so nothing may be said to be committed.
     failed: bool,
+    /// Something was deleted since the last commit.
+    erased: bool,
     library: Library,
 }
 
@@ -76,6 +78,7 @@ impl Store {
             uses: 0,
             dropped: 0,
             failed: false,
+            erased: false,
             library: Library::new(limits),
         };
         store.months = open_months(folder, &store.state, (&store.shape, look), &mut findings)?;
@@ -205,6 +208,7 @@ impl Store {
                 index.erase(erasure, now).map_err(StoreError::index(month))?;
             }
         }
+        self.erased = true;
         self.advance(sequence);
         Ok(())
     }
@@ -235,6 +239,9 @@ impl Store {
             }
         }
         self.library.committed(up_to);
+        if std::mem::take(&mut self.erased) {
+            self.library.taken_away();
+        }
         Ok(())
     }
 
@@ -256,6 +263,7 @@ impl Store {
         // The note goes first: an index that is left over by a crash is removed at the next start.
         self.write_state()?;
         self.publish();
+        self.library.taken_away();
         for index in dropped.values() {
             remove(&index.path)?;
         }

@@ -35,6 +35,14 @@ struct Placed {
     base: u32,
 }
 
+/// The piece that was found last: what comes next often lies in it, too.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Near {
+    from_ms: i64,
+    until_ms: i64,
+    bucket: u32,
+}
+
 /// Length of a day in local time.
 pub const DAY_MS: i64 = 86_400_000;
 
@@ -92,6 +100,29 @@ impl Buckets {
         }
     }
 
+    /// The bucket of a time within the range, found faster when it is near the one before.
+    pub fn of_near(&self, time_ms: u64, near: &mut Near) -> u32 {
+        let ms = time_ms.cast_signed();
+        if near.from_ms <= ms && ms < near.until_ms {
+            return near.bucket;
+        }
+        let later = self.stretches.partition_point(|placed| placed.stretch.from_ms <= ms);
+        let stretch = self.stretches.get(later.saturating_sub(1)).map(|placed| placed.stretch);
+        let Some(stretch) = stretch else { return 0 };
+        let end_ms = self.stretches.get(later).map_or(i64::MAX, |next| next.stretch.from_ms);
+        let length = match self.pieces {
+            Pieces::Spans(length) => length,
+            Pieces::Days(..) => DAY_MS,
+        };
+        let start = (ms + stretch.offset_ms).div_euclid(length) * length - stretch.offset_ms;
+        *near = Near {
+            from_ms: start.max(stretch.from_ms),
+            until_ms: (start + length).min(end_ms),
+            bucket: self.of(time_ms),
+        };
+        near.bucket
+    }
+
     /// Each bucket's beginning as local time in milliseconds, and what was added to UTC for it.
     pub fn starts(&self) -> Vec<(i64, i64)> {
         match &self.pieces {
@@ -126,7 +157,14 @@ mod tests {
         let stretches = [(1, 5 * HOUR + HOUR / 2), (3 * HOUR, 4 * HOUR + HOUR / 2)];
         let stretches = stretches.map(|(from_ms, offset_ms)| Stretch { from_ms, offset_ms });
         let buckets = Buckets::new(&stretches, Pieces::Spans(HOUR), 5 * HOUR);
-        let of = |ms: i64| buckets.of(ms.cast_unsigned());
+        let mut near = Near::default();
+        let mut of = |ms: i64| {
+            let bucket = buckets.of(ms.cast_unsigned());
+            // Asked twice: for the first time, and near the one before.
+            let asked = [0; 2].map(|_| buckets.of_near(ms.cast_unsigned(), &mut near));
+            assert_eq!(asked, [bucket; 2]);
+            bucket
+        };
         assert_eq!((of(1), of(HOUR / 2 - 1), of(HOUR / 2), of(3 * HOUR - 1)), (0, 0, 1, 3));
         assert_eq!((of(3 * HOUR), of(3 * HOUR + HOUR / 2), of(5 * HOUR - 1)), (4, 5, 6));
         let locals: Vec<i64> = buckets.starts().iter().map(|(local, _)| local / HOUR).collect();
@@ -141,7 +179,14 @@ mod tests {
             offset_ms: -HOUR,
         }];
         let buckets = Buckets::new(&stretches, Pieces::Days(9, [0, 0, 1, 2].into()), DAY_MS * 13);
-        let of = |ms: i64| buckets.of(ms.cast_unsigned());
+        let mut near = Near::default();
+        let mut of = |ms: i64| {
+            let bucket = buckets.of(ms.cast_unsigned());
+            // Asked twice: for the first time, and near the one before.
+            let asked = [0; 2].map(|_| buckets.of_near(ms.cast_unsigned(), &mut near));
+            assert_eq!(asked, [bucket; 2]);
+            bucket
+        };
         assert_eq!(
             (
                 of(DAY_MS * 10),

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use tantivy::TantivyError;
+use tantivy::columnar::ColumnIndex;
 
-use super::docs::Docs;
-use super::segment::{Part, Segment, firsts};
+use super::docs::{BLOCK, Docs};
+use super::reading::numbers;
+use super::segment::{Part, Segment};
 use crate::store::column::Field;
+
+/// Documents between two looks at the clock.
+const PATIENCE: u32 = 4_096;
 
 /// Which events are meant.
 #[derive(Debug, Clone)]
@@ -100,9 +105,9 @@ fn holding_one_of(segment: &Segment<'_>, within: &Docs, field: &Field, values: &
                         *chosen = true;
                     }
                 }
-                with_terms(column.ords(), &chosen, within, &mut met)?;
+                with_terms(segment, (column.ords(), &chosen), within, &mut met)?;
             }
-            _ => with_values(&part, |value| values.contains(&value), within, &mut met)?,
+            _ => with_values(segment, &part, |value| values.contains(&value), (within, &mut met))?,
         }
     }
     Ok(met)
@@ -122,19 +127,22 @@ fn holding(
                 let mut chosen = Vec::with_capacity(column.num_terms());
                 let mut terms = column.dictionary().stream()?;
                 while terms.advance() {
+                    if chosen.len() % BLOCK == 0 {
+                        segment.in_time()?;
+                    }
                     chosen.push(str::from_utf8(terms.key()).is_ok_and(&holds));
                 }
-                with_terms(column.ords(), &chosen, within, &mut met)?;
+                with_terms(segment, (column.ords(), &chosen), within, &mut met)?;
             }
-            _ => with_values(&part, &holds, within, &mut met)?,
+            _ => with_values(segment, &part, &holds, (within, &mut met))?,
         }
     }
     Ok(met)
 }
 
 fn with_terms(
-    ords: &tantivy::columnar::Column<u64>,
-    chosen: &[bool],
+    segment: &Segment<'_>,
+    (ords, chosen): (&tantivy::columnar::Column<u64>, &[bool]),
     within: &Docs,
     met: &mut Docs,
 ) -> Result<(), TantivyError> {
@@ -142,11 +150,26 @@ fn with_terms(
         return Ok(());
     }
     let is_chosen = |ord: u64| usize::try_from(ord).is_ok_and(|ord| chosen.get(ord) == Some(&true));
+    if let ColumnIndex::Optional(index) = &ords.index
+        && (index.num_non_nulls() as usize) < within.count() / 2
+    {
+        // Most have no value: only the others are looked at.
+        for (row, doc) in (0u32..).zip(index.iter_non_null_docs()) {
+            if row % PATIENCE == 0 {
+                segment.in_time()?;
+            }
+            if segment.range.contains(&doc) && within.contains(doc) && is_chosen(ords.values.get_val(row)) {
+                met.insert(doc);
+            }
+        }
+        return Ok(());
+    }
     let mut values = Vec::new();
     within.blocks(|docs| {
-        firsts(ords, docs, &mut values);
+        segment.in_time()?;
+        numbers(ords, docs, &mut values);
         for (doc, ord) in docs.iter().zip(&values) {
-            if ord.is_some_and(is_chosen) {
+            if is_chosen(*ord) {
                 met.insert(*doc);
             }
         }
@@ -154,10 +177,16 @@ fn with_terms(
     })
 }
 
-fn with_values(part: &Part, holds: impl Fn(&str) -> bool, within: &Docs, met: &mut Docs) -> Result<(), TantivyError> {
+fn with_values(
+    segment: &Segment<'_>,
+    part: &Part,
+    holds: impl Fn(&str) -> bool,
+    (within, met): (&Docs, &mut Docs),
+) -> Result<(), TantivyError> {
     let mut known: HashMap<u64, bool> = HashMap::new();
     let (mut values, mut text) = (Vec::new(), String::new());
     within.blocks(|docs| {
+        segment.in_time()?;
         part.bits(docs, &mut values);
         for (doc, bits) in docs.iter().zip(&values) {
             let Some(bits) = bits else { continue };

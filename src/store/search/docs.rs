@@ -1,5 +1,7 @@
 //! Which documents of a segment are meant.
 
+use std::ops::Range;
+
 /// Documents that are looked at in one go.
 pub const BLOCK: usize = 1_024;
 
@@ -23,6 +25,15 @@ impl Docs {
             *last = (1 << rest) - 1;
         }
         Self { words }
+    }
+
+    /// Takes out what lies outside a range.
+    pub fn cut(&mut self, range: &Range<u32>) {
+        for (place, word) in (0u32..).zip(&mut self.words) {
+            let bit = |end: u32| end.saturating_sub(place * 64).min(64);
+            let below = |end: u32| 1u64.checked_shl(bit(end)).unwrap_or(0).wrapping_sub(1);
+            *word &= below(range.end) & !below(range.start);
+        }
     }
 
     /// Puts a document into the set.
@@ -69,6 +80,10 @@ impl Docs {
         let mut block = Vec::with_capacity(BLOCK);
         for (place, word) in (0u32..).zip(&self.words) {
             let mut left = *word;
+            if left == u64::MAX {
+                block.extend(place * 64..place * 64 + 64);
+                left = 0;
+            }
             while left != 0 {
                 block.push(place * 64 + left.trailing_zeros());
                 left &= left - 1;
@@ -123,6 +138,14 @@ mod tests {
             prop_assert_eq!(with(Docs::keep)?, left.intersection(&right).copied().collect::<Vec<_>>());
             prop_assert_eq!(with(Docs::remove)?, left.difference(&right).copied().collect::<Vec<_>>());
             prop_assert_eq!(with(Docs::add)?, left.union(&right).copied().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_cut_leaves_what_lies_in_the_range(of in btree_set(0u32..5_000, 0..3_000), ends in [0u32..5_100, 0u32..5_100]) {
+            let range = ends[0].min(ends[1])..ends[0].max(ends[1]);
+            let mut cut = docs(&of);
+            cut.cut(&range);
+            prop_assert_eq!(listed(&cut), of.range(range).copied().collect::<Vec<_>>());
         }
 
         #[test]

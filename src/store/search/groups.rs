@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tantivy::TantivyError;
 use tantivy::columnar::{Column as Values, StrColumn};
 
-use super::buckets::Buckets;
-use super::distinct::Mix;
-use super::segment::{Part, Segment, firsts};
+use super::buckets::{Buckets, Near};
+use super::mix::Mix;
+use super::reading::{NONE, numbers};
+use super::segment::{Part, Segment};
 use crate::store::column::Field;
 
 /// By what events are grouped.
@@ -56,7 +57,7 @@ enum Places {
 
 /// The values of one key in one segment, as small numbers; zero stands for no value.
 enum Codes {
-    Time(Values<u64>, Arc<Buckets>),
+    Time(Values<u64>, Arc<Buckets>, Near),
     Text(StrColumn),
     /// Values that are no text, or not all of them; numbered in the order in which they appear.
     Mixed(Vec<Part>, HashMap<(usize, u64), u32>),
@@ -154,6 +155,29 @@ impl Groups {
         group
     }
 
+    /// Takes over the groups of another part of the same segment; gives each of its numbers here.
+    pub fn absorb(&mut self, other: Self) -> Vec<u32> {
+        if self.keys.is_empty() {
+            return vec![0];
+        }
+        let keys = self.keys.len();
+        let known: Vec<Option<Vec<u32>>> = self
+            .keys
+            .iter_mut()
+            .zip(other.keys)
+            .map(|(ours, theirs)| ours.learn(theirs))
+            .collect();
+        let translated = other.found.into_iter().map(|codes| {
+            let of_key = split(codes, keys).zip(&known).map(|(code, known)| match known {
+                None => code,
+                Some(known) => known.get(code as usize).copied().unwrap_or(0),
+            });
+            of_key.fold(0, |all, code| all << 32 | u128::from(code))
+        });
+        let translated: Vec<u128> = translated.collect();
+        translated.into_iter().map(|codes| self.place(codes)).collect()
+    }
+
     /// What names each group, in the order of their numbers.
     pub fn names(&self) -> Result<Vec<Box<[Key]>>, TantivyError> {
         let mut names: Vec<Vec<Key>> = vec![Vec::with_capacity(self.keys.len()); self.found.len()];
@@ -184,7 +208,7 @@ fn split(codes: u128, keys: usize) -> impl Iterator<Item = u32> {
 impl Codes {
     fn new(segment: &Segment<'_>, key: &GroupKey) -> Result<Self, TantivyError> {
         Ok(match key {
-            GroupKey::Time(buckets) => Self::Time(segment.times()?, Arc::clone(buckets)),
+            GroupKey::Time(buckets) => Self::Time(segment.times()?, Arc::clone(buckets), Near::default()),
             GroupKey::Field(field) => {
                 let mut parts = segment.parts(field)?;
                 match parts.pop() {
@@ -198,10 +222,26 @@ impl Codes {
         })
     }
 
+    /// The codes of another part of the same segment as codes of ours; `None` where they are the same.
+    fn learn(&mut self, other: Self) -> Option<Vec<u32>> {
+        let (Self::Mixed(_, ours), Self::Mixed(_, theirs)) = (self, other) else {
+            return None;
+        };
+        let mut learned = vec![0; theirs.len() + 1];
+        for (value, code) in theirs {
+            let next = u32::try_from(ours.len() + 1).unwrap_or(0);
+            let our_code = *ours.entry(value).or_insert(next);
+            if let Some(place) = learned.get_mut(code as usize) {
+                *place = our_code;
+            }
+        }
+        Some(learned)
+    }
+
     /// How many codes there are, where that is known.
     fn size(&self) -> Option<usize> {
         match self {
-            Self::Time(_, buckets) => Some(buckets.count() as usize + 1),
+            Self::Time(_, buckets, _) => Some(buckets.count() as usize + 1),
             Self::Text(column) => Some(column.num_terms() + 1),
             Self::Mixed(..) => None,
         }
@@ -209,22 +249,24 @@ impl Codes {
 
     fn of(&mut self, docs: &[u32], into: &mut Vec<u32>) {
         into.clear();
-        into.resize(docs.len(), 0);
-        let mut values = Vec::with_capacity(docs.len());
         match self {
-            Self::Time(times, buckets) => {
-                firsts(times, docs, &mut values);
-                for (code, time) in into.iter_mut().zip(&values) {
-                    *code = time.map_or(0, |time| buckets.of(time) + 1);
-                }
+            Self::Time(times, buckets, near) => {
+                let mut values = Vec::with_capacity(docs.len());
+                numbers(times, docs, &mut values);
+                into.extend(values.iter().map(|time| match *time {
+                    NONE => 0,
+                    time => buckets.of_near(time, near) + 1,
+                }));
             }
             Self::Text(column) => {
-                firsts(column.ords(), docs, &mut values);
-                for (code, ord) in into.iter_mut().zip(&values) {
-                    *code = ord.map_or(0, |ord| u32::try_from(ord + 1).unwrap_or(0));
-                }
+                let mut values = Vec::with_capacity(docs.len());
+                numbers(column.ords(), docs, &mut values);
+                // No value becomes zero.
+                into.extend(values.iter().map(|ord| u32::try_from(ord.wrapping_add(1)).unwrap_or(0)));
             }
             Self::Mixed(parts, known) => {
+                into.resize(docs.len(), 0);
+                let mut values = Vec::with_capacity(docs.len());
                 for (place, part) in parts.iter().enumerate() {
                     part.bits(docs, &mut values);
                     for (code, bits) in into.iter_mut().zip(&values) {

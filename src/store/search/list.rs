@@ -8,11 +8,12 @@ use std::ops::Range;
 use tantivy::columnar::Column as Values;
 use tantivy::schema::{Schema, Value};
 use tantivy::store::StoreReader;
-use tantivy::{SegmentReader, TantivyDocument, TantivyError};
+use tantivy::{TantivyDocument, TantivyError};
 
 use super::condition::Condition;
-use super::segment::{Part, Segment, firsts};
-use super::{guarded, meant};
+use super::meant;
+use super::reading::numbers;
+use super::segment::{Part, Segment};
 use crate::event::{Sequence, SiteId};
 use crate::store::StoreError;
 use crate::store::column::{Column, Field};
@@ -77,7 +78,9 @@ impl Snapshot {
         for (place, (month, reader)) in work.iter().enumerate() {
             let floor = worst(&best, list.limit).map(|position| position.time_ms);
             if floor.is_none_or(|floor| month.times().end > floor) {
-                guarded(*month, || candidates(list, reader, place, &mut best))?;
+                self.guarded(*month, || {
+                    candidates(list, &self.segment(reader, 0..reader.max_doc()), place, &mut best)
+                })?;
             }
         }
         let mut loaders: HashMap<usize, Loader> = HashMap::new();
@@ -86,10 +89,10 @@ impl Snapshot {
             let Some((month, reader)) = work.get(place) else {
                 continue;
             };
-            listed.push(guarded(*month, || {
+            listed.push(self.guarded(*month, || {
                 let loader = match loaders.entry(place) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(Loader::new(reader)?),
+                    Entry::Vacant(new) => new.insert(Loader::new(&self.segment(reader, 0..reader.max_doc()))?),
                 };
                 loader.load(doc, position)
             })?);
@@ -107,24 +110,24 @@ fn worst(best: &BinaryHeap<Reverse<Candidate>>, limit: usize) -> Option<Position
 
 fn candidates(
     list: &List,
-    reader: &SegmentReader,
+    segment: &Segment<'_>,
     place: usize,
     best: &mut BinaryHeap<Reverse<Candidate>>,
 ) -> Result<(), TantivyError> {
-    let segment = Segment { reader };
     let times = segment.times()?;
     if worst(best, list.limit).is_some_and(|worst| times.max_value() < worst.time_ms) {
         return Ok(());
     }
-    let Some(docs) = meant(&segment, list.site, &list.times, &list.condition)? else {
+    let Some(docs) = meant(segment, list.site, &list.times, &list.condition)? else {
         return Ok(());
     };
     let sequences = segment.sequences()?;
     let mut values = Vec::new();
     docs.blocks(|block| {
-        firsts(&times, block, &mut values);
-        for (doc, time) in block.iter().zip(&values) {
-            let Some(time_ms) = *time else { continue };
+        segment.in_time()?;
+        numbers(&times, block, &mut values);
+        for (doc, time_ms) in block.iter().zip(&values) {
+            let time_ms = *time_ms;
             if worst(best, list.limit).is_some_and(|worst| time_ms < worst.time_ms) {
                 continue;
             }
@@ -154,8 +157,7 @@ struct Loader {
 const BLOCKS_MAX: usize = 8;
 
 impl Loader {
-    fn new(reader: &SegmentReader) -> Result<Self, TantivyError> {
-        let segment = Segment { reader };
+    fn new(segment: &Segment<'_>) -> Result<Self, TantivyError> {
         let mut columns = Vec::new();
         for column in Column::all() {
             let parts = segment.parts(&Field::Column(column))?;
@@ -164,8 +166,8 @@ impl Loader {
         Ok(Self {
             columns,
             lags: segment.lags()?,
-            kept: reader.get_store_reader(BLOCKS_MAX)?,
-            schema: reader.schema().clone(),
+            kept: segment.reader.get_store_reader(BLOCKS_MAX)?,
+            schema: segment.reader.schema().clone(),
         })
     }
 

@@ -1,18 +1,17 @@
 //! What is counted and summed, a group.
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tantivy::TantivyError;
-use tantivy::columnar::Column as Values;
 
 use super::Figure;
 use super::condition::Condition;
-use super::distinct::{Distinct, Mix, exact_max};
+use super::distinct::Distinct;
 use super::docs::Docs;
 use super::hashes::HashCache;
-use super::segment::{Part, Segment, firsts};
+use super::seen::Seen;
+use super::segment::{Part, Segment};
 use crate::store::column::{Column, Field, Kind};
 
 /// One figure of each group.
@@ -73,7 +72,7 @@ impl Sum {
     }
 
     /// Adds what another part of the events brings.
-    pub fn merge(&mut self, other: Self, exact_max: usize) {
+    pub fn merge(&mut self, other: &Self, exact_max: usize) {
         match (self, other) {
             (Self::Count(ours), Self::Count(theirs)) => *ours += theirs,
             (Self::Numbers(whole, broken, any), Self::Numbers(their_whole, their_broken, their_any)) => {
@@ -85,11 +84,47 @@ impl Sum {
             _ => {}
         }
     }
+
+    /// Puts it into the form that is merged the fastest.
+    pub fn settle(&mut self) {
+        if let Self::Distinct(distinct) = self {
+            distinct.settle();
+        }
+    }
+
+    /// What it takes beside itself, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Distinct(distinct) => distinct.bytes(),
+            Self::Count(_) | Self::Numbers(..) => 0,
+        }
+    }
+}
+
+/// Of which documents measures count; several measures may count of the same ones.
+#[derive(Default)]
+pub struct Onlys {
+    known: HashMap<String, Arc<Docs>>,
+}
+
+impl Onlys {
+    fn of(&mut self, segment: &Segment<'_>, only: &Condition, docs: &Docs) -> Result<Option<Arc<Docs>>, TantivyError> {
+        if let Condition::All = only {
+            return Ok(None);
+        }
+        let name = format!("{only:?}");
+        if let Some(known) = self.known.get(&name) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let met = Arc::new(only.within(segment, docs.clone())?);
+        self.known.insert(name, Arc::clone(&met));
+        Ok(Some(met))
+    }
 }
 
 /// One measure over one segment: figures of all its groups, by their numbers.
 pub struct Tally {
-    only: Option<Docs>,
+    only: Option<Arc<Docs>>,
     kind: TallyKind,
 }
 
@@ -100,34 +135,18 @@ enum TallyKind {
     Distinct(Option<Seen>),
 }
 
-/// Which values each group has seen.
-struct Seen {
-    ords: Values<u64>,
-    hashes: Arc<[u64]>,
-    /// A bit a group and value, where that is little; else pairs of both.
-    bits: Vec<u64>,
-    pairs: HashSet<u64, BuildHasherDefault<Mix>>,
-    /// What pairs made room for.
-    earlier: Vec<Distinct>,
-}
-
-/// Bits up to which groups and values have one each: 32 MB.
-const BITS_MAX: usize = 1 << 28;
-/// Pairs that are kept before they go into sets of their groups.
-const PAIRS_MAX: usize = 1 << 22;
+/// A sum of nothing.
+const NO_NUMBERS: Sum = Sum::Numbers(0, 0.0, false);
 
 impl Tally {
     /// Begins a measure over documents of a segment that has so many groups at most.
     pub fn new(
         segment: &Segment<'_>,
         measure: &Measure,
-        docs: &Docs,
+        (docs, onlys): (&Docs, &mut Onlys),
         (groups, hashes): (Option<usize>, &HashCache),
     ) -> Result<Self, TantivyError> {
-        let only = match &measure.only {
-            Condition::All => None,
-            only => Some(only.within(segment, docs.clone())?),
-        };
+        let only = onlys.of(segment, &measure.only, docs)?;
         let numbers = |field: &Field| -> Result<Vec<Part>, TantivyError> {
             let number = |part: &Part| match part {
                 Part::Whole(_) | Part::Broken(_) => true,
@@ -154,13 +173,38 @@ impl Tally {
 
     /// Counts a block of documents, each with its group.
     pub fn count(&mut self, docs: &[u32], groups: &[u32]) {
-        let Some(only) = &self.only else {
-            self.kind.count(docs, groups);
-            return;
-        };
-        let (docs, groups): (Vec<u32>, Vec<u32>) =
-            docs.iter().zip(groups).filter(|(doc, _)| only.contains(**doc)).unzip();
-        self.kind.count(&docs, &groups);
+        match (&self.only, &mut self.kind) {
+            (None, kind) => kind.count(docs, groups),
+            (Some(only), TallyKind::Events(counts)) => {
+                for (doc, group) in docs.iter().zip(groups) {
+                    *slot(counts, *group, 0) += u64::from(only.contains(*doc));
+                }
+            }
+            (Some(only), kind) => {
+                let (docs, groups): (Vec<u32>, Vec<u32>) =
+                    docs.iter().zip(groups).filter(|(doc, _)| only.contains(**doc)).unzip();
+                kind.count(&docs, &groups);
+            }
+        }
+    }
+
+    /// Adds what the same measure has counted of another part of the segment, whose groups have other numbers there.
+    pub fn absorb(&mut self, other: Self, numbers: &[u32]) {
+        match (&mut self.kind, other.kind) {
+            (TallyKind::Events(ours), TallyKind::Events(theirs))
+            | (TallyKind::Count(_, ours), TallyKind::Count(_, theirs)) => {
+                for (group, count) in numbers.iter().zip(theirs) {
+                    *slot(ours, *group, 0) += count;
+                }
+            }
+            (TallyKind::Sum(_, ours), TallyKind::Sum(_, theirs)) => {
+                for (group, sum) in numbers.iter().zip(theirs) {
+                    slot(ours, *group, NO_NUMBERS).merge(&sum, 0);
+                }
+            }
+            (TallyKind::Distinct(Some(ours)), TallyKind::Distinct(Some(theirs))) => ours.absorb(theirs, numbers),
+            _ => {}
+        }
     }
 
     /// The figures of so many groups.
@@ -171,7 +215,7 @@ impl Tally {
                 counts.into_iter().map(Sum::Count).collect()
             }
             TallyKind::Sum(_, mut sums) => {
-                sums.resize(groups, Sum::Numbers(0, 0.0, false));
+                sums.resize(groups, NO_NUMBERS);
                 sums
             }
             TallyKind::Distinct(None) => vec![Sum::Distinct(Distinct::default()); groups],
@@ -198,7 +242,7 @@ impl TallyKind {
                     part.bits(docs, &mut values);
                     for (group, bits) in groups.iter().zip(&values) {
                         let Some(bits) = bits else { continue };
-                        let Sum::Numbers(whole, broken, any) = slot(sums, *group, Sum::Numbers(0, 0.0, false)) else {
+                        let Sum::Numbers(whole, broken, any) = slot(sums, *group, NO_NUMBERS) else {
                             continue;
                         };
                         match part {
@@ -218,80 +262,8 @@ impl TallyKind {
     }
 }
 
-impl Seen {
-    fn new(ords: Values<u64>, hashes: Arc<[u64]>, groups: Option<usize>) -> Self {
-        let bits = groups.and_then(|groups| groups.checked_mul(hashes.len()));
-        let bits = bits.filter(|bits| *bits <= BITS_MAX).unwrap_or(0);
-        Self {
-            ords,
-            hashes,
-            bits: vec![0; bits.div_ceil(64)],
-            pairs: HashSet::default(),
-            earlier: Vec::new(),
-        }
-    }
-
-    fn count(&mut self, docs: &[u32], groups: &[u32]) {
-        let mut values = Vec::new();
-        firsts(&self.ords, docs, &mut values);
-        let seen = groups
-            .iter()
-            .zip(&values)
-            .filter_map(|(group, ord)| ord.map(|ord| (u64::from(*group), ord)));
-        if self.bits.is_empty() {
-            seen.for_each(|(group, ord)| {
-                self.pairs.insert(group << 32 | ord);
-            });
-            if self.pairs.len() > PAIRS_MAX {
-                self.make_room();
-            }
-            return;
-        }
-        let width = self.hashes.len() as u64;
-        for (group, ord) in seen {
-            let bit = group * width + ord;
-            if let Some(word) = usize::try_from(bit / 64)
-                .ok()
-                .and_then(|place| self.bits.get_mut(place))
-            {
-                *word |= 1 << (bit % 64);
-            }
-        }
-    }
-
-    fn make_room(&mut self) {
-        let pairs = std::mem::take(&mut self.pairs);
-        let most = exact_max(self.earlier.len());
-        for pair in pairs {
-            self.add(pair >> 32, pair & 0xffff_ffff, most);
-        }
-    }
-
-    fn add(&mut self, group: u64, ord: u64, most: usize) {
-        let hash = usize::try_from(ord).ok().and_then(|ord| self.hashes.get(ord)).copied();
-        if let (Some(hash), Ok(group)) = (hash, u32::try_from(group)) {
-            slot(&mut self.earlier, group, Distinct::default()).insert(hash, most);
-        }
-    }
-
-    fn finish(mut self, groups: usize) -> Vec<Distinct> {
-        self.earlier.resize(groups, Distinct::default());
-        self.make_room();
-        let (bits, width) = (std::mem::take(&mut self.bits), self.hashes.len() as u64);
-        for (place, word) in (0u64..).zip(bits) {
-            let mut left = word;
-            while left != 0 {
-                let bit = place * 64 + u64::from(left.trailing_zeros());
-                self.add(bit / width, bit % width, exact_max(groups));
-                left &= left - 1;
-            }
-        }
-        self.earlier
-    }
-}
-
 /// A group's place, made if there is none.
-fn slot<T: Clone>(of: &mut Vec<T>, group: u32, empty: T) -> &mut T {
+pub fn slot<T: Clone>(of: &mut Vec<T>, group: u32, empty: T) -> &mut T {
     let place = group as usize;
     if of.len() <= place {
         of.resize(place + 1, empty);

@@ -6,20 +6,27 @@
 
 mod buckets;
 mod condition;
+mod counted;
 mod distinct;
 mod docs;
 mod groups;
 pub(super) mod hashes;
 mod list;
 mod measure;
+mod mix;
+pub(super) mod partials;
+mod reading;
+mod seen;
 mod segment;
+mod sketch;
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tantivy::columnar::Column as Values;
 use tantivy::{SegmentReader, TantivyError};
 
 pub use buckets::{Buckets, DAY_MS, Pieces, Stretch};
@@ -32,11 +39,12 @@ use super::library::Snapshot;
 use super::month::Month;
 use super::{StoreError, StoreLimits};
 use crate::event::SiteId;
+use counted::{Counted, Job};
 use docs::Docs;
-use groups::Groups;
-use hashes::HashCache;
-use measure::{Sum, Tally};
-use segment::{Segment, firsts};
+use measure::Sum;
+use partials::Partial;
+use reading::numbers;
+use segment::{Segment, is_over};
 
 /// A question about groups of events.
 #[derive(Debug, Clone)]
@@ -88,23 +96,65 @@ impl Snapshot {
     pub fn search(&self, search: &Search) -> Result<Vec<Group>, StoreError> {
         let mut merged = Merged::new(search, self.limits.groups_max);
         if search.keys.is_empty() {
-            let empty = search
-                .measures
-                .iter()
-                .map(|measure| vec![Sum::new(&measure.what)])
-                .collect();
-            merged.add(vec![Box::new([])], empty)?;
+            merged.groups.insert(Box::new([]), merged.empty.clone());
         }
-        let work = self.segments(&search.times);
+        let segments = self.segments(&search.times);
+        let jobs = segments
+            .into_iter()
+            .filter_map(|(month, reader)| self.job(search, month, reader, &mut merged).transpose());
+        let jobs: Vec<Job<'_>> = jobs.collect::<Result<_, _>>()?;
         let merged = Mutex::new(merged);
-        let answer_one = |(month, reader): &(Month, &SegmentReader)| -> Result<(), StoreError> {
-            let found = guarded(*month, || of_segment(search, reader, &self.hashes))?;
-            let Some((names, sums)) = found else { return Ok(()) };
-            merged.lock().unwrap_or_else(PoisonError::into_inner).add(names, sums)
-        };
-        spread(&work, &self.limits, answer_one)?;
+        let work: Vec<(&Job<'_>, Range<u32>)> = jobs.iter().flat_map(Job::parts).collect();
+        spread(&work, &self.limits, |(job, range)| {
+            let counted = self.guarded(job.month, || {
+                let segment = self.segment(job.reader, range.clone());
+                Counted::of(search, &segment, &self.hashes)
+            })?;
+            let Some(counted) = self.guarded(job.month, || job.join(counted))? else {
+                return Ok(());
+            };
+            let partial = Arc::new(counted);
+            merged.lock().unwrap_or_else(PoisonError::into_inner).add(&partial)?;
+            if let Some(asked) = job.asked.clone() {
+                self.partials.keep(asked, &partial);
+            }
+            Ok(())
+        })?;
         let merged = merged.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(merged.finish())
+    }
+
+    /// What is to be counted of a segment, unless its answer is known.
+    fn job<'r>(
+        &self,
+        search: &Search,
+        month: Month,
+        reader: &'r SegmentReader,
+        merged: &mut Merged,
+    ) -> Result<Option<Job<'r>>, StoreError> {
+        let whole = self.segment(reader, 0..reader.max_doc());
+        let times = self.guarded(month, || {
+            whole.times().map(|times| (times.min_value(), times.max_value()))
+        })?;
+        let asked = self.partials.key(search, reader, times);
+        if let Some(known) = asked.as_ref().and_then(|asked| self.partials.get(asked)) {
+            merged.add(&known)?;
+            return Ok(None);
+        }
+        Ok(Some(Job::new(month, reader, asked, &self.limits)))
+    }
+
+    fn segment<'r>(&self, reader: &'r SegmentReader, range: Range<u32>) -> Segment<'r> {
+        let until = self.until;
+        Segment { reader, range, until }
+    }
+
+    /// The same; an answer that took too long is no damage.
+    fn guarded<T>(&self, month: Month, read: impl FnOnce() -> Result<T, TantivyError>) -> Result<T, StoreError> {
+        guarded(month, read).map_err(|error| match error {
+            StoreError::Index { .. } if is_over(self.until) => StoreError::TooSlow,
+            other => other,
+        })
     }
 
     /// The segments that may have events of some time.
@@ -167,46 +217,37 @@ fn meant(
     }
     let mut docs = segment.alive();
     docs.keep(&segment.of_site(site)?);
-    if all.min_value() < times.start || all.max_value() >= times.end {
-        let mut within = Docs::none(segment.count());
-        let mut values = Vec::new();
-        docs.blocks(|block| {
-            firsts(&all, block, &mut values);
-            for (doc, time) in block.iter().zip(&values) {
-                if time.is_some_and(|time| times.contains(&time)) {
-                    within.insert(*doc);
-                }
-            }
-            Ok::<_, TantivyError>(())
-        })?;
-        docs = within;
+    // What leaves less to look at goes first.
+    let span = |from: u64, to: u64| to.saturating_sub(from);
+    let asked = span(times.start.max(all.min_value()), times.end.min(all.max_value()));
+    let wide = asked > span(all.min_value(), all.max_value()) / 2;
+    if wide {
+        docs = condition.within(segment, docs)?;
     }
-    let docs = condition.within(segment, docs)?;
+    if all.min_value() < times.start || all.max_value() >= times.end {
+        docs = at_times(segment, &all, times, &docs)?;
+    }
+    if !wide {
+        docs = condition.within(segment, docs)?;
+    }
     Ok((docs.count() > 0).then_some(docs))
 }
 
-type Found = (Vec<Box<[Key]>>, Vec<Vec<Sum>>);
-
-fn of_segment(search: &Search, reader: &SegmentReader, hashes: &HashCache) -> Result<Option<Found>, TantivyError> {
-    let segment = Segment { reader };
-    let Some(docs) = meant(&segment, search.site, &search.times, &search.condition)? else {
-        return Ok(None);
-    };
-    let mut groups = Groups::new(&segment, &search.keys)?;
-    let most = groups.most();
-    let tally = |measure| Tally::new(&segment, measure, &docs, (most, hashes));
-    let mut tallies: Vec<Tally> = search.measures.iter().map(tally).collect::<Result<_, _>>()?;
-    let mut numbers = Vec::new();
+/// The documents of a set whose events happened at some time.
+fn at_times(segment: &Segment<'_>, all: &Values<u64>, times: &Range<u64>, docs: &Docs) -> Result<Docs, TantivyError> {
+    let mut within = Docs::none(segment.count());
+    let mut values = Vec::new();
     docs.blocks(|block| {
-        groups.of(block, &mut numbers);
-        for tally in &mut tallies {
-            tally.count(block, &numbers);
+        segment.in_time()?;
+        numbers(all, block, &mut values);
+        for (doc, time) in block.iter().zip(&values) {
+            if times.contains(time) {
+                within.insert(*doc);
+            }
         }
         Ok::<_, TantivyError>(())
     })?;
-    let count = groups.count();
-    let sums = tallies.into_iter().map(|tally| tally.finish(count)).collect();
-    Ok(Some((groups.names()?, sums)))
+    Ok(within)
 }
 
 /// The groups of all segments, joined by their names.
@@ -225,14 +266,15 @@ impl Merged {
         }
     }
 
-    /// Adds groups, with a list of their sums a measure.
-    fn add(&mut self, names: Vec<Box<[Key]>>, sums: Vec<Vec<Sum>>) -> Result<(), StoreError> {
-        let mut sums: Vec<_> = sums.into_iter().map(Vec::into_iter).collect();
-        for name in names {
+    fn add(&mut self, partial: &Partial) -> Result<(), StoreError> {
+        for (place, name) in partial.names.iter().enumerate() {
             let most = distinct::exact_max(self.groups.len());
-            let group = self.groups.entry(name).or_insert_with(|| self.empty.clone());
-            for (ours, theirs) in group.iter_mut().zip(&mut sums) {
-                if let Some(theirs) = theirs.next() {
+            let group = match self.groups.get_mut(name) {
+                Some(group) => group,
+                None => self.groups.entry(name.clone()).or_insert_with(|| self.empty.clone()),
+            };
+            for (ours, theirs) in group.iter_mut().zip(&partial.sums) {
+                if let Some(theirs) = theirs.get(place) {
                     ours.merge(theirs, most);
                 }
             }

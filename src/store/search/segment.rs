@@ -2,12 +2,16 @@
 
 use std::fmt::Write;
 use std::io;
+use std::ops::Range;
+use std::time::Instant;
 
 use tantivy::columnar::{Column as Values, DynamicColumn, StrColumn};
 use tantivy::schema::{IndexRecordOption, Type};
-use tantivy::{DocSet, SegmentReader, TERMINATED, TantivyError, Term};
+use tantivy::{DocSet, SegmentReader, TantivyError, Term};
 
-use super::docs::{BLOCK, Docs};
+use super::docs::Docs;
+use super::reading::{firsts, mapped};
+use crate::clock;
 use crate::event::SiteId;
 use crate::store::column::{Column, Field, Kind};
 use crate::store::properties;
@@ -17,6 +21,10 @@ use crate::store::schema::{LAG, PROPERTIES, SEQUENCE, SITE, TIME};
 pub struct Segment<'a> {
     /// As the index has it.
     pub reader: &'a SegmentReader,
+    /// Which of its documents are looked at.
+    pub range: Range<u32>,
+    /// When whoever looks gives up.
+    pub until: Option<Instant>,
 }
 
 /// Values of a field that are of one type; a property may have values of several.
@@ -34,18 +42,32 @@ pub enum Part {
 }
 
 impl Segment<'_> {
+    /// Whether there is still time; asked once a block.
+    pub fn in_time(&self) -> Result<(), TantivyError> {
+        if is_over(self.until) {
+            return Err(TantivyError::InternalError("the answer took too long".into()));
+        }
+        Ok(())
+    }
+
     /// How many documents it has, deleted ones too.
     pub fn count(&self) -> u32 {
         self.reader.max_doc()
     }
 
-    /// Documents that are not deleted.
+    /// Documents that are looked at and not deleted.
     pub fn alive(&self) -> Docs {
-        let Some(alive) = self.reader.alive_bitset() else {
-            return Docs::all(self.count());
+        let mut docs = match self.reader.alive_bitset() {
+            None => Docs::all(self.count()),
+            Some(alive) => {
+                let mut docs = Docs::none(self.count());
+                alive.iter_alive().for_each(|doc| docs.insert(doc));
+                docs
+            }
         };
-        let mut docs = Docs::none(self.count());
-        alive.iter_alive().for_each(|doc| docs.insert(doc));
+        if self.range != (0..self.count()) {
+            docs.cut(&self.range);
+        }
         docs
     }
 
@@ -81,13 +103,17 @@ impl Segment<'_> {
         }
     }
 
-    /// Documents that have an indexed term.
+    /// Documents that are looked at and have an indexed term.
     pub fn with_term(&self, term: &Term) -> Result<Docs, TantivyError> {
         let mut docs = Docs::none(self.count());
         let index = self.reader.inverted_index(term.field())?;
         if let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? {
             let mut doc = postings.doc();
-            while doc != TERMINATED {
+            if doc < self.range.start {
+                doc = postings.seek(self.range.start);
+            }
+            // Beyond the last document stands a number that is greater than all of them.
+            while doc < self.range.end {
                 docs.insert(doc);
                 doc = postings.advance();
             }
@@ -138,6 +164,11 @@ impl Segment<'_> {
     }
 }
 
+/// Whether a moment has passed.
+pub fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| clock::now() >= until)
+}
+
 impl Part {
     /// The value of each document of a block as 64 bits, by which values of the part are told apart.
     pub fn bits(&self, docs: &[u32], into: &mut Vec<Option<u64>>) {
@@ -165,24 +196,4 @@ impl Part {
         };
         Ok(())
     }
-}
-
-/// The first value of each document of a block.
-pub fn firsts<T>(values: &Values<T>, docs: &[u32], into: &mut Vec<Option<T>>)
-where
-    T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
-{
-    into.clear();
-    into.resize(docs.len(), None);
-    values.first_vals(docs, into);
-}
-
-fn mapped<T>(values: &Values<T>, docs: &[u32], into: &mut Vec<Option<u64>>, bits: impl Fn(T) -> u64)
-where
-    T: PartialOrd + Copy + std::fmt::Debug + Send + Sync + 'static,
-{
-    let mut typed = Vec::with_capacity(BLOCK);
-    firsts(values, docs, &mut typed);
-    into.clear();
-    into.extend(typed.into_iter().map(|value| value.map(&bits)));
 }
