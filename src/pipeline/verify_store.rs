@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::VerifyError;
 use super::storing::folder;
 use super::walk::{Told, Tracks, Walk};
-use crate::apply::{OTHER_FIELD, VISIT_FIELD};
+use crate::apply::{OTHER_FIELD, VISIT_FIELD, field_of};
 use crate::config::Config;
 use crate::event::{Deltas, Family, Sequence, SiteId};
 use crate::store::{Lack, StoreLimits, Surveyed, survey};
@@ -109,10 +109,10 @@ fn compare(
         for (name, count) in waiting.get(&hash.site).into_iter().flatten() {
             *stored.entry(name.clone()).or_default() += count;
         }
+        let mut stored = as_counted(stored);
         // Visits are counted here, too, and not stored.
         let mut counted: Names = fields.iter().map(|(name, count)| (name.clone(), *count)).collect();
         counted.remove(VISIT_FIELD);
-        stored.remove(VISIT_FIELD);
         if counted.contains_key(OTHER_FIELD) {
             // Who is counted among all others depends on when there was room.
             (counted, stored) = (whole(&counted), whole(&stored));
@@ -144,6 +144,15 @@ fn compare(
         "store: {differences} differences to what was counted, on {sites} sites"
     )?;
     Ok(differences == 0)
+}
+
+/// Names as the fields that count them.
+fn as_counted(stored: Names) -> Names {
+    let mut fields = Names::new();
+    for (name, count) in stored {
+        *fields.entry(field_of(&name).into()).or_default() += count;
+    }
+    fields
 }
 
 fn whole(names: &Names) -> Names {
