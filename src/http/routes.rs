@@ -56,11 +56,18 @@ impl Endpoint {
             Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
-            Self::UserEvents | Self::VisitorEvents => READ,
-            Self::Pixel | Self::Ping | Self::Healthcheck | Self::Live | Self::Ready | Self::Health | Self::Metrics => {
-                READ
-            }
-            Self::OpenApi | Self::Docs | Self::DocsFile => READ,
+            Self::UserEvents
+            | Self::VisitorEvents
+            | Self::Pixel
+            | Self::Ping
+            | Self::Healthcheck
+            | Self::Live
+            | Self::Ready
+            | Self::Health
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::Docs
+            | Self::DocsFile => READ,
         }
     }
 

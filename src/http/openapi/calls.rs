@@ -9,11 +9,12 @@ use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
+use super::questions;
 use super::shapes::Totals;
 use crate::http::routes::Endpoint;
 use crate::outcome::{REASONS, Reason};
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 const TEXT: &str = "text/plain";
 
@@ -26,7 +27,13 @@ pub fn describe(endpoint: Endpoint, method: &Method) -> Operation {
             "Count a visit of a country, or of the country of the client's address",
             Required::False,
         ),
-        Endpoint::Events => events(),
+        Endpoint::Events if method == Method::POST => events(),
+        Endpoint::Events
+        | Endpoint::Query
+        | Endpoint::User
+        | Endpoint::UserEvents
+        | Endpoint::Visitor
+        | Endpoint::VisitorEvents => questions::describe(endpoint, method),
         Endpoint::Pixel => pixel(),
         Endpoint::Ping => simple("health", "Whether the gateway answers: the text `OK` in JSON", JSON),
         Endpoint::Healthcheck => simple("health", "Whether the gateway answers", TEXT),
@@ -190,7 +197,7 @@ fn ready() -> OperationBuilder {
         .response("503", shaped("It should not.", "Readiness"))
 }
 
-fn call(tag: &str, summary: &str) -> OperationBuilder {
+pub(super) fn call(tag: &str, summary: &str) -> OperationBuilder {
     OperationBuilder::new().tag(tag).summary(Some(summary))
 }
 
@@ -202,16 +209,19 @@ fn simple(tag: &str, summary: &str, content_type: &str) -> OperationBuilder {
 
 /// Adds the ways to show a key, none of which is needed.
 fn keyed(call: OperationBuilder) -> OperationBuilder {
+    needs_key(call.security(SecurityRequirement::default()))
+}
+
+/// Adds the ways to show a key.
+pub(super) fn needs_key(call: OperationBuilder) -> OperationBuilder {
     let none: [&str; 0] = [];
-    ["bearer", "header", "query"]
-        .into_iter()
-        .fold(call.security(SecurityRequirement::default()), |call, scheme| {
-            call.security(SecurityRequirement::new(scheme, none))
-        })
+    ["bearer", "header", "query"].into_iter().fold(call, |call, scheme| {
+        call.security(SecurityRequirement::new(scheme, none))
+    })
 }
 
 /// Adds an answer for each status that reasons have, with their codes.
-fn refused(mut call: OperationBuilder, reasons: &[Reason]) -> OperationBuilder {
+pub(super) fn refused(mut call: OperationBuilder, reasons: &[Reason]) -> OperationBuilder {
     let rows = || REASONS.iter().filter(|row| reasons.contains(&row.reason));
     let mut statuses: Vec<u16> = rows().map(|row| row.status).collect();
     statuses.sort_unstable();
@@ -225,7 +235,7 @@ fn refused(mut call: OperationBuilder, reasons: &[Reason]) -> OperationBuilder {
     call
 }
 
-fn parameter(name: &str, place: ParameterIn, text: &str, required: Required) -> Parameter {
+pub(super) fn parameter(name: &str, place: ParameterIn, text: &str, required: Required) -> Parameter {
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
@@ -239,11 +249,11 @@ fn repeatable(text: &str) -> Parameter {
     parameter("Idempotency-Key", ParameterIn::Header, text, Required::False)
 }
 
-fn reference(name: &str) -> Ref {
+pub(super) fn reference(name: &str) -> Ref {
     Ref::from_schema_name(name)
 }
 
-fn shaped(text: &str, schema: &str) -> Response {
+pub(super) fn shaped(text: &str, schema: &str) -> Response {
     content(text, JSON, reference(schema))
 }
 

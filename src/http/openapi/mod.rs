@@ -5,6 +5,8 @@
 //! in [`shapes`].
 
 pub mod calls;
+pub mod question_shapes;
+mod questions;
 pub mod shapes;
 
 use std::sync::LazyLock;
@@ -27,6 +29,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
     ),
     tags(
         (name = "events", description = "Events of any kind."),
+        (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
         (name = "visits", description = "Visits by country."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
@@ -39,6 +42,11 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         shapes::Receipt,
         shapes::EventError,
         shapes::Problem,
+        question_shapes::Question,
+        question_shapes::Figures,
+        question_shapes::FigureRow,
+        question_shapes::EventPage,
+        question_shapes::Deletion,
         shapes::VisitsError,
         shapes::Readiness,
         shapes::Check
@@ -74,7 +82,11 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// All calls of a path but `OPTIONS` and `HEAD`, which follow from the others.
 fn item(path: &str, endpoint: Endpoint) -> PathItem {
-    let known = [(Method::GET, HttpMethod::Get), (Method::POST, HttpMethod::Post)];
+    let known = [
+        (Method::GET, HttpMethod::Get),
+        (Method::POST, HttpMethod::Post),
+        (Method::DELETE, HttpMethod::Delete),
+    ];
     let taken = known.into_iter().filter(|(method, _)| endpoint.takes(method));
     let mut item = PathItem::default();
     for (method, named) in taken {
