@@ -59,3 +59,4 @@ bench: ## Measure the parts of the hot path
 load: ## Compare the gateway with the reference server under load
 	python3 loadtest/compare.py
 	python3 loadtest/events.py
+	python3 loadtest/store.py

@@ -66,17 +66,28 @@ def main():
 class Gateway(servers.Gateway):
     """A gateway with a site and a write key; its keyless limit is out of the way too."""
 
-    def __init__(self, binary, durability):
-        super().__init__(binary, durability, settings={"FOOTFALL_LIMIT_KEYLESS_MAX": "0"})
-        env = {"FOOTFALL_DATA_DIR": str(self.data / "data"), "PATH": os.environ["PATH"]}
-        for words in (["site", "add", "shop"], ["key", "add", "shop", "--rights", "write"]):
-            ran = subprocess.run([binary, *words], env=env, cwd=self.data, capture_output=True, check=True)
-        self.key = ran.stdout.decode().strip()
-        deadline = time.monotonic() + 10
-        while self.metric("footfall_directory_keys") < 1:
+    def __init__(self, binary, durability, settings=None, core=servers.SERVER_CORE):
+        settings = {"FOOTFALL_LIMIT_KEYLESS_MAX": "0", **(settings or {})}
+        super().__init__(binary, durability, settings=settings, core=core)
+        self.binary = binary
+        self.env = {"FOOTFALL_DATA_DIR": str(self.data / "data"), "PATH": os.environ["PATH"]}
+        self.administer("site", "add", "shop")
+        self.key = self.new_key("write")
+
+    def administer(self, *words):
+        command = [self.binary, *words]
+        ran = subprocess.run(command, env=self.env, cwd=self.data, capture_output=True, check=True)
+        return ran.stdout.decode().strip()
+
+    def new_key(self, rights):
+        """A key that the gateway knows when this returns."""
+        known, deadline = self.metric("footfall_directory_keys"), time.monotonic() + 10
+        key = self.administer("key", "add", "shop", "--rights", rights)
+        while self.metric("footfall_directory_keys") <= known:
             if time.monotonic() > deadline:
                 raise Failure("the gateway does not see its key")
             time.sleep(0.05)
+        return key
 
     def metric(self, name):
         _, _, text = servers.request(self.admin, "GET", "/metrics")

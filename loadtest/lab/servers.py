@@ -143,10 +143,14 @@ class Gateway(Server):
 
         return json.loads(body)
 
-    def stop(self):
+    def end(self):
+        """Lets it end, and keeps its data until `stop`."""
         status = super().stop()
         if status != 0:
             raise Failure(f"the gateway ended with {status}:\n{self.errors()}")
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.data)
 
 
