@@ -155,6 +155,14 @@ impl Filter {
         }
     }
 
+    /// The filter as a list of filters that must all hold, as a question has them.
+    pub(super) fn to_list(&self) -> Vec<Value> {
+        match self {
+            Self::And(filters) => filters.iter().map(Self::to_json).collect(),
+            other => vec![other.to_json()],
+        }
+    }
+
     /// The filter as JSON, as it is read.
     pub fn to_json(&self) -> Value {
         let all = |filters: &[Self]| filters.iter().map(Self::to_json).collect::<Vec<_>>();

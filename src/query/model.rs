@@ -202,7 +202,7 @@ impl Query {
         json!({
             "metrics": self.metrics.iter().map(Metric::to_string).collect::<Vec<_>>(),
             "dimensions": self.dimensions.iter().map(Dimension::to_string).collect::<Vec<_>>(),
-            "filters": [self.filter.to_json()],
+            "filters": self.filter.to_list(),
             "date_range": self.range.to_json(),
             "timezone": self.zone.name(),
             "order_by": order.collect::<Vec<_>>(),

@@ -88,6 +88,11 @@ fn compressed_bodies_come_back_whole_or_are_refused() {
 }
 
 #[test]
+fn questions_mean_the_same_in_their_one_form() {
+    run("query", targets::query);
+}
+
+#[test]
 fn payloads_survive_being_written_again() {
     run("payload", targets::payload);
 }
