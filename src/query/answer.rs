@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::QueryError;
 use super::dimension::Dimension;
 use super::metric::as_number;
-use super::model::{Query, SiteView};
+use super::model::Query;
 use super::order::{Direction, Subject};
+use super::site_view::SiteView;
 use crate::store::Snapshot;
 use crate::store::search::{Figure, Group, GroupKey, Key, Search};
 

@@ -13,8 +13,9 @@ use super::QueryError;
 use super::answer::answer;
 use super::desk::Desk;
 use super::listing::Listing;
-use super::model::{Query, SiteOwned, SiteView};
+use super::model::Query;
 use super::rendered::Rendered;
+use super::site_view::{SiteOwned, SiteView};
 use crate::clock::{self, Clock};
 use crate::config::QueryConfig;
 use crate::store::Library;
@@ -188,12 +189,14 @@ impl<C: Clock> Answers<C> {
     }
 
     fn again(&self, key: &str, edition: u64) -> Option<Arc<Rendered>> {
-        let kept = self.kept.get(key)?;
-        if kept.until <= self.clock.now() || kept.edition != edition {
-            self.kept.remove(key);
-            return None;
-        }
-        Some(kept.answer)
+        let now = self.clock.now();
+        let is_stale = |kept: &Kept| kept.until <= now || kept.edition != edition;
+        // Looked at again where it lies: a new one may have come in its place.
+        self.kept.remove_if(key, is_stale);
+        self.kept
+            .get(key)
+            .filter(|kept| !is_stale(kept))
+            .map(|kept| kept.answer)
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<Box<str>, UnderWay>> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::model::SiteView;
+use super::site_view::SiteView;
 use crate::store::search::StoredEvent;
 use crate::store::{Column, Kind};
 

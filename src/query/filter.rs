@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::QueryError;
 use super::dimension::Dimension;
 use super::json::{Placed, each};
-use super::model::SiteView;
+use super::site_view::SiteView;
 use crate::store::search::Condition;
 use crate::store::{Column, Field};
 

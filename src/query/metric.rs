@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::QueryError;
 use super::json::Placed;
-use super::model::SiteView;
+use super::site_view::SiteView;
 use crate::store::search::{Condition, Figure, Measure, What};
 use crate::store::{Column, Field, is_path};
 

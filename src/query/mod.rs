@@ -25,6 +25,7 @@ mod model;
 mod order;
 mod range;
 mod rendered;
+mod site_view;
 mod zone;
 
 pub use answer::{Answer, AnswerRow, Meta, answer};
@@ -34,10 +35,11 @@ pub use dimension::{Dimension, Interval};
 pub use filter::Filter;
 pub use listing::Listing;
 pub use metric::Metric;
-pub use model::{Query, SiteView};
+pub use model::Query;
 pub use order::{Direction, Order, Subject};
 pub use range::DateRange;
 pub use rendered::Rendered;
+pub use site_view::SiteView;
 pub use zone::Zone;
 
 use std::sync::Arc;
