@@ -12,7 +12,8 @@ use crate::admit::Client;
 pub trait Handler: 'static {
     /// The body of an answer.
     type Body: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
-    /// The answer to come. It is dropped, wherever it waits, when its client goes away.
+    /// The answer to come. It is dropped, wherever it waits, when a deadline of its connection passes; that an HTTP/1
+    /// client has gone away shows only when it is answered.
     type Answer: Future<Output = Response<Self::Body>> + 'static;
 
     /// Begins to answer a request.

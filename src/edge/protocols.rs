@@ -20,7 +20,9 @@ const WINDOW_BYTES: (u32, u32) = (64 * 1_024, 1_024 * 1_024);
 pub(super) fn http1(config: &EdgeConfig) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .half_close(false)
+        // Who has sent its last request may still read the answer. So nothing is read while one is being made, either:
+        // a read that finds nothing would take a new buffer for every request.
+        .half_close(true)
         .keep_alive(true)
         // One flat buffer: our answers are small, and so is the copy, compared with the bookkeeping of many slices.
         .writev(false)

@@ -163,12 +163,26 @@ fn a_handler_that_panics_loses_its_connection_and_nothing_else() {
 }
 
 #[test]
-fn a_client_that_goes_away_ends_its_request() {
+fn a_client_that_has_ended_its_side_is_answered_all_the_same() {
+    let server = Server::start(&config());
+    let mut client = server.connect();
+    client.send(request("/wait"));
+    assert_eq!(server.next_event(), "began");
+    client.socket.shutdown(Shutdown::Write).unwrap();
+    server.open_gate();
+    assert_eq!(client.reply().body, "waited");
+    assert_eq!(client.rest(), "", "then the connection ends");
+}
+
+#[test]
+fn the_request_of_a_client_that_goes_away_ends_with_its_answer_and_holds_up_no_other() {
     let server = Server::start(&config());
     let mut client = server.connect();
     client.send(request("/wait"));
     assert_eq!(server.next_event(), "began");
     drop(client);
+    assert_eq!(server.connect().get("/").body, "hello");
+    server.open_gate();
     assert_eq!(server.next_event(), "ended");
 }
 
