@@ -37,6 +37,8 @@ use crate::outcome::Reason;
 const DEPTH_MAX: usize = 32;
 /// What of a `User-Agent` is kept.
 pub const USER_AGENT_BYTES_MAX: usize = 512;
+/// Bytes behind a body that its reading needs: who makes room for a body makes room for them too.
+pub const ROOM_BEHIND: usize = INPUT_PADDING;
 /// Buffers of larger documents are given back.
 const KEPT_BYTES_MAX: usize = 256 << 10;
 
@@ -90,7 +92,7 @@ impl Decoder {
     /// When the body as a whole is malformed or has too many events; the sink may have seen some of its events then.
     pub fn decode(&mut self, body: &mut Vec<u8>, form: Form, sink: &mut Sink<'_>) -> Result<(), Reason> {
         let length = body.len();
-        body.resize(length + INPUT_PADDING, 0);
+        body.resize(length + ROOM_BEHIND, 0);
         match form {
             Form::Json => self.document(body, length, sink),
             Form::Lines => self.lines(body, length, sink),

@@ -1,13 +1,18 @@
 //! Reading a request's body to its end, within its limits.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::timeout;
 
 use crate::clock;
 use crate::config::EdgeConfig;
+use crate::decode::ROOM_BEHIND;
 use crate::outcome::Reason;
 
 /// Room that is made for a body before it comes: who only announces one shall not cost memory.
@@ -88,7 +93,8 @@ impl BodyLimits {
     /// When it is too large, too slow or broken, or too many come at once.
     pub async fn collect(self, body: Incoming, budget: &BodyBudget) -> Result<Vec<u8>, Reason> {
         let announced = body.size_hint().lower().min(self.bytes_max);
-        let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default().min(ANNOUNCED_MAX));
+        let announced = usize::try_from(announced).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED_MAX) + ROOM_BEHIND);
         let mut share = Share { budget, bytes: 0 };
         let take = |data: &[u8]| {
             share.grow(data.len())?;
@@ -99,34 +105,66 @@ impl BodyLimits {
         Ok(bytes)
     }
 
-    async fn read_all(self, body: Incoming, take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
+    async fn read_all(self, mut body: Incoming, take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
         if body.size_hint().lower() > self.bytes_max {
             return Err(Reason::BodyTooLarge);
         }
-        match timeout(clock::ms(self.whole_ms), self.read(body, take)).await {
+        let mut taken = Taken {
+            bytes: 0,
+            bytes_max: self.bytes_max,
+            take,
+        };
+        // Most bodies are here as a whole when their head is: they need no clock.
+        while let Poll::Ready(frame) = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await {
+            if taken.is_end(frame, &body)? {
+                return Ok(());
+            }
+        }
+        match timeout(clock::ms(self.whole_ms), self.wait_for_all(body, taken)).await {
             Ok(result) => result,
             Err(_) => Err(Reason::BodyTimeout),
         }
     }
 
-    async fn read(self, mut body: Incoming, mut take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
-        let mut bytes = 0;
+    async fn wait_for_all<T>(self, mut body: Incoming, mut taken: Taken<T>) -> Result<(), Reason>
+    where
+        T: FnMut(&[u8]) -> Result<(), Reason>,
+    {
         loop {
             let Ok(frame) = timeout(clock::ms(self.idle_ms), body.frame()).await else {
                 return Err(Reason::BodyTimeout);
             };
-            let frame = match frame {
-                None => return Ok(()),
-                Some(Err(_)) => return Err(Reason::BodyBroken),
-                Some(Ok(frame)) => frame,
-            };
-            let Some(data) = frame.data_ref() else { continue };
-            bytes += data.len() as u64;
-            if bytes > self.bytes_max {
+            if taken.is_end(frame, &body)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What has come of a body.
+struct Taken<T> {
+    bytes: u64,
+    bytes_max: u64,
+    take: T,
+}
+
+impl<T: FnMut(&[u8]) -> Result<(), Reason>> Taken<T> {
+    /// Takes what has come; whether it was the last. A body of an announced length ends with its last byte, not with a
+    /// frame that says so.
+    fn is_end(&mut self, frame: Option<hyper::Result<Frame<Bytes>>>, body: &Incoming) -> Result<bool, Reason> {
+        let frame = match frame {
+            None => return Ok(true),
+            Some(Err(_)) => return Err(Reason::BodyBroken),
+            Some(Ok(frame)) => frame,
+        };
+        if let Some(data) = frame.data_ref() {
+            self.bytes += data.len() as u64;
+            if self.bytes > self.bytes_max {
                 return Err(Reason::BodyTooLarge);
             }
-            take(data)?;
+            (self.take)(data)?;
         }
+        Ok(body.is_end_stream())
     }
 }
 
