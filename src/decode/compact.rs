@@ -132,7 +132,7 @@ impl Compact {
     }
 
     fn text(&mut self, text: &str) -> Result<(), Fault> {
-        if text.contains('\0') {
+        if text.as_bytes().contains(&0) {
             return Err(NUL);
         }
         // Looked at here too, so that a large value is not written to its end for nothing.

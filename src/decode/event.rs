@@ -104,6 +104,66 @@ pub const FIELDS: [&str; 19] = [
     "items",
 ];
 
+/// A field, by its place in [`FIELDS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Name,
+    Id,
+    Time,
+    SentAt,
+    Url,
+    Domain,
+    Referrer,
+    Title,
+    Visitor,
+    User,
+    Session,
+    Screen,
+    Language,
+    UserAgent,
+    Ip,
+    Country,
+    Revenue,
+    Properties,
+    Items,
+}
+
+impl Field {
+    /// The field of a key. Compiled to a choice by length, which a search through [`FIELDS`] would not be.
+    fn parse(key: &str) -> Option<Self> {
+        Some(match key {
+            "name" => Self::Name,
+            "id" => Self::Id,
+            "time" => Self::Time,
+            "sent_at" => Self::SentAt,
+            "url" => Self::Url,
+            "domain" => Self::Domain,
+            "referrer" => Self::Referrer,
+            "title" => Self::Title,
+            "visitor" => Self::Visitor,
+            "user" => Self::User,
+            "session" => Self::Session,
+            "screen" => Self::Screen,
+            "language" => Self::Language,
+            "user_agent" => Self::UserAgent,
+            "ip" => Self::Ip,
+            "country" => Self::Country,
+            "revenue" => Self::Revenue,
+            "properties" => Self::Properties,
+            "items" => Self::Items,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        FIELDS.get(self as usize).copied().unwrap_or_default()
+    }
+
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 const LABEL: Fault = (
     Reason::FieldInvalid,
     "must be a text of 1 to 128 bytes without control characters",
@@ -136,30 +196,26 @@ pub fn read<'a>(
     sent_at: Option<Value<'_, 'a>>,
     compact: &mut Compact,
 ) -> Result<Sent<'a>, Flaw<'a>> {
-    let id = value
-        .get("id")
-        .and_then(|id| label(id.text()?, LABEL_BYTES_MAX))
-        .unwrap_or_default();
     let flaw = |field, (reason, rule)| Flaw {
         reason,
         field,
         rule,
-        id,
+        id: id_of(value),
     };
     let members = value.members().ok_or_else(|| flaw("", OBJECT))?;
     let mut sent = Sent::default();
     let (mut seen, mut properties, mut items) = (0_u32, None, None);
     for (key, member) in members {
-        let Some((bit, field)) = place(key) else { continue };
-        if seen & bit != 0 {
-            return Err(flaw(field, (Reason::KeyDuplicate, "must be given once")));
+        let Some(field) = Field::parse(key) else { continue };
+        if seen & field.bit() != 0 {
+            return Err(flaw(field.name(), (Reason::KeyDuplicate, "must be given once")));
         }
-        seen |= bit;
+        seen |= field.bit();
         match field {
             _ if member.is_null() => {}
-            "properties" => properties = Some(member),
-            "items" => items = Some(member),
-            _ => set(&mut sent, field, member).map_err(|fault| flaw(field, fault))?,
+            Field::Properties => properties = Some(member),
+            Field::Items => items = Some(member),
+            _ => set(&mut sent, field, member).map_err(|fault| flaw(field.name(), fault))?,
         }
     }
     if sent.name.is_empty() {
@@ -191,40 +247,40 @@ pub fn read<'a>(
     Ok(sent)
 }
 
-/// A field's bit and name.
-fn place(key: &str) -> Option<(u32, &'static str)> {
-    let place = FIELDS.iter().position(|field| *field == key)?;
-    Some((1 << place, FIELDS.get(place)?))
+/// The id of an event that is flawed, as far as it has one.
+fn id_of<'a>(value: Value<'_, 'a>) -> &'a str {
+    let id = value.get("id").and_then(|id| label(id.text()?, LABEL_BYTES_MAX));
+    id.unwrap_or_default()
 }
 
-fn set<'a>(sent: &mut Sent<'a>, field: &'static str, value: Value<'_, 'a>) -> Result<(), Fault> {
+fn set<'a>(sent: &mut Sent<'a>, field: Field, value: Value<'_, 'a>) -> Result<(), Fault> {
     match field {
-        "name" => sent.name = text_of(value, label, LABEL_BYTES_MAX, LABEL)?,
-        "id" => sent.id = text_of(value, label, LABEL_BYTES_MAX, LABEL)?,
-        "visitor" => sent.visitor = some_label(value)?,
-        "user" => sent.user = some_label(value)?,
-        "session" => sent.session = some_label(value)?,
-        "time" => sent.time_ms = Some(time(value)?),
-        "sent_at" => sent.sent_at_ms = Some(time(value)?),
-        "url" => {
+        Field::Name => sent.name = text_of(value, label, LABEL_BYTES_MAX, LABEL)?,
+        Field::Id => sent.id = text_of(value, label, LABEL_BYTES_MAX, LABEL)?,
+        Field::Visitor => sent.visitor = some_label(value)?,
+        Field::User => sent.user = some_label(value)?,
+        Field::Session => sent.session = some_label(value)?,
+        Field::Time => sent.time_ms = Some(time(value)?),
+        Field::SentAt => sent.sent_at_ms = Some(time(value)?),
+        Field::Url => {
             let page = Page::parse(value.text().ok_or(URL)?).ok_or(URL)?;
             sent.host = page.host;
             sent.path = super::text::cut(page.path, PATH_BYTES_MAX);
             sent.query = super::text::cut(page.query, PATH_BYTES_MAX);
         }
-        "domain" => sent.domain = some_label(value)?,
-        "referrer" => sent.referrer = text_of(value, prose, PATH_BYTES_MAX, TEXT)?,
-        "title" => sent.title = text_of(value, prose, TITLE_BYTES_MAX, TEXT)?,
-        "language" => sent.language = text_of(value, prose, LANGUAGE_BYTES_MAX, TEXT)?,
-        "user_agent" => sent.user_agent = text_of(value, prose, super::USER_AGENT_BYTES_MAX, TEXT)?,
-        "screen" => sent.screen = Some(value.text().and_then(screen).ok_or(SCREEN)?),
-        "ip" => sent.address = Some(value.text().and_then(address).ok_or(ADDRESS)?),
-        "country" => {
+        Field::Domain => sent.domain = some_label(value)?,
+        Field::Referrer => sent.referrer = text_of(value, prose, PATH_BYTES_MAX, TEXT)?,
+        Field::Title => sent.title = text_of(value, prose, TITLE_BYTES_MAX, TEXT)?,
+        Field::Language => sent.language = text_of(value, prose, LANGUAGE_BYTES_MAX, TEXT)?,
+        Field::UserAgent => sent.user_agent = text_of(value, prose, super::USER_AGENT_BYTES_MAX, TEXT)?,
+        Field::Screen => sent.screen = Some(value.text().and_then(screen).ok_or(SCREEN)?),
+        Field::Ip => sent.address = Some(value.text().and_then(address).ok_or(ADDRESS)?),
+        Field::Country => {
             let code = value.text().ok_or(COUNTRY)?;
             sent.country = Some(Country::parse(code.as_bytes()).ok_or(COUNTRY)?);
         }
-        "revenue" => sent.revenue = Some(revenue(value)?),
-        _ => {}
+        Field::Revenue => sent.revenue = Some(revenue(value)?),
+        Field::Properties | Field::Items => {}
     }
     Ok(())
 }
@@ -278,4 +334,17 @@ fn revenue(value: Value<'_, '_>) -> Result<SentRevenue, Fault> {
         minor: i64::try_from(minor).unwrap_or_default(),
         currency,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_known_by_its_name() {
+        for name in FIELDS {
+            assert_eq!(Field::parse(name).map(Field::name), Some(name));
+        }
+        assert_eq!(Field::parse("names"), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! The URL of a page, in its parts.
 
+use super::text::has_control;
+
 /// The parts of a URL that are kept; borrowed from it as they stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Page<'a> {
@@ -14,7 +16,7 @@ pub struct Page<'a> {
 impl<'a> Page<'a> {
     /// Takes an `http` or `https` URL apart, or one that begins with its path; `None` if it is neither.
     pub fn parse(url: &'a str) -> Option<Self> {
-        if url.chars().any(|letter| letter.is_control() || letter == ' ') {
+        if has_control(url) || url.as_bytes().contains(&b' ') {
             return None;
         }
         let url = url.split('#').next().unwrap_or_default();
@@ -22,7 +24,8 @@ impl<'a> Page<'a> {
         let (host, path) = if address.starts_with('/') && !address.starts_with("//") {
             ("", address)
         } else {
-            let (scheme, rest) = address.split_once("://")?;
+            let (scheme, rest) = address.split_once(':')?;
+            let rest = rest.strip_prefix("//")?;
             if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
                 return None;
             }

@@ -2,13 +2,24 @@
 
 /// An id or a name: 1 to so many bytes, no control characters.
 pub fn label(text: &str, bytes_max: usize) -> Option<&str> {
-    let good = (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control);
+    let good = (1..=bytes_max).contains(&text.len()) && !has_control(text);
     good.then_some(text)
+}
+
+/// Whether a text holds control characters.
+pub fn has_control(text: &str) -> bool {
+    !is_printed(text.as_bytes()) && text.chars().any(char::is_control)
+}
+
+/// Whether a text is printed ASCII, as most are. Looks at all of it without a way out, which the compiler turns into a
+/// few wide instructions.
+fn is_printed(text: &[u8]) -> bool {
+    text.iter().fold(true, |good, byte| good & (b' '..=b'~').contains(byte))
 }
 
 /// A text of any kind but without NUL, cut to so many bytes.
 pub fn prose(text: &str, bytes_max: usize) -> Option<&str> {
-    (!text.contains('\0')).then(|| cut(text, bytes_max))
+    (!text.as_bytes().contains(&0)).then(|| cut(text, bytes_max))
 }
 
 /// The text up to so many bytes, without half a character at its end.

@@ -15,11 +15,14 @@ pub fn form(headers: &HeaderMap) -> Result<Form, Reason> {
         return Ok(Form::Json);
     };
     let text = value.to_str().map_err(|_| Reason::MediaTypeUnsupported)?;
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "" | "application/json" | "text/json" | "text/plain" => Ok(Form::Json),
-        "application/x-ndjson" | "application/ndjson" => Ok(Form::Lines),
-        _ => Err(Reason::MediaTypeUnsupported),
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let is_any = |names: &[&str]| names.iter().any(|name| essence.eq_ignore_ascii_case(name));
+    if is_any(&["application/json", "text/plain", "text/json", ""]) {
+        Ok(Form::Json)
+    } else if is_any(&["application/x-ndjson", "application/ndjson"]) {
+        Ok(Form::Lines)
+    } else {
+        Err(Reason::MediaTypeUnsupported)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn shown_key<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<C
 pub fn page_host(headers: &HeaderMap) -> Option<&str> {
     let host = |name: HeaderName| {
         let url = headers.get(name)?.to_str().ok()?;
-        let rest = url.split_once("://")?.1;
+        let rest = url.split_once(':')?.1.strip_prefix("//")?;
         host_of(rest.split(['/', '?', '#']).next()?)
     };
     host(ORIGIN).or_else(|| host(REFERER))
