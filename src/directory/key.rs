@@ -25,7 +25,7 @@ pub enum Rights {
     Manage,
 }
 
-/// A key that is good: whose it is, and what it allows.
+/// A key without its secret: whose it is, and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// Its id, the middle of the text.
@@ -36,6 +36,15 @@ pub struct Key {
     pub rights: Rights,
     /// When it ends, in milliseconds since 1970.
     pub expires_ms: Option<u64>,
+}
+
+/// What whoever shows a good key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// For which site.
+    pub site: SiteId,
+    /// What.
+    pub rights: Rights,
 }
 
 /// A key as it is kept.

@@ -47,7 +47,7 @@ use arc_swap::ArcSwap;
 
 pub use self::changes::KeyWish;
 pub use self::keeper::{Copying, Keeper};
-pub use self::key::{Key, KeyRecord, NewKey, Rights};
+pub use self::key::{Grant, Key, KeyRecord, NewKey, Rights};
 pub use self::refusal::{DirectoryError, Refusal};
 pub use self::register::Register;
 pub use self::site::{Counting, Site, SiteWish, parse_id};
@@ -71,8 +71,8 @@ impl Directory {
         self.current.load().site_of_domain(host)
     }
 
-    /// The key that a client presents, if it is good now.
-    pub fn key(&self, presented: &str, now_ms: u64) -> Option<Key> {
+    /// What the key that a client presents allows, if it is good now.
+    pub fn key(&self, presented: &str, now_ms: u64) -> Option<Grant> {
         self.current.load().key(presented, now_ms)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::domain;
 use super::edition::Edition;
-use super::key::{self, Key, KeyRecord};
+use super::key::{self, Grant, KeyRecord};
 use super::site::{self, Site};
 use crate::event::SiteId;
 
@@ -135,12 +135,15 @@ impl Register {
         self.domains.get(&*domain::bare(host)?).copied()
     }
 
-    /// The key that a client shows, if it is good now. Takes as long for a wrong one.
-    pub fn key(&self, shown: &str, now_ms: u64) -> Option<Key> {
+    /// What the key that a client shows allows, if it is good now. Takes as long for a wrong one.
+    pub fn key(&self, shown: &str, now_ms: u64) -> Option<Grant> {
         let record = self.keys.get(key::id_in(shown)?);
         let fits = key::fits(shown, record.map(|record| &record.digest));
-        let record = record.filter(|record| fits && !record.key.is_expired(now_ms))?;
-        Some(record.key.clone())
+        let key = &record.filter(|record| fits && !record.key.is_expired(now_ms))?.key;
+        Some(Grant {
+            site: key.site,
+            rights: key.rights,
+        })
     }
 }
 
@@ -161,7 +164,7 @@ fn differences<K: Ord + Clone, V: PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::key::{NewKey, Rights};
+    use crate::directory::key::{Key, NewKey, Rights};
 
     fn register(new: &NewKey) -> Register {
         let mut site = Site::plain(SiteId([1; 16]), 0);

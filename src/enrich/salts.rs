@@ -57,14 +57,11 @@ impl Salts {
     /// The salt for an event of a time that is received now: that of its day if it is yesterday, else today's.
     pub fn of(&self, time_ms: u64, received_ms: u64) -> Salt {
         let today = received_ms / DAY_MS;
-        let mut known = self.known.load_full();
+        let known = self.known.load();
         if today > known.today {
-            known = self.turn(today);
+            return self.turn(today).of(time_ms);
         }
-        match known.before {
-            Some(before) if time_ms / DAY_MS + 1 == known.today => before,
-            _ => known.salt,
-        }
+        known.of(time_ms)
     }
 
     /// The day has changed.
@@ -76,6 +73,16 @@ impl Salts {
         }
         self.known.store(Arc::new(load(&self.folder, today)));
         self.known.load_full()
+    }
+}
+
+impl Known {
+    /// The salt for an event of a time.
+    fn of(&self, time_ms: u64) -> Salt {
+        match self.before {
+            Some(before) if time_ms / DAY_MS + 1 == self.today => before,
+            _ => self.salt,
+        }
     }
 }
 

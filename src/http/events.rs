@@ -130,7 +130,7 @@ impl Events {
     }
 
     async fn keep(&self, sender: Sender<'_>, form: Form, mut body: Vec<u8>) -> Result<Verdict, Reason> {
-        let mut received = self.reception.receive(sender);
+        let mut received = self.reception.receive(sender, body.len());
         let decoded = self
             .decoder
             .borrow_mut()

@@ -21,6 +21,14 @@ pub struct EventBatch {
 }
 
 impl EventBatch {
+    /// Room for payloads of so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
     /// An erasure, which goes the way of events and is none.
     pub(super) fn erasure(erasure: &Erasure<'_>, now_ms: u64) -> Self {
         let mut batch = Self {

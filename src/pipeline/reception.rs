@@ -12,11 +12,14 @@ use super::batch::EventBatch;
 use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent};
-use crate::directory::{Counting, Directory};
+use crate::directory::{Counting, Directory, Register};
 use crate::enrich::{Countries, Salts, event_time, kept_address, visitor_hash};
 use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
 use crate::journal::payload::Manner;
 use crate::outcome::Reason;
+
+/// What a body usually says less of an event than is kept of it.
+const BYTES_ADDED: usize = 256;
 
 /// What all workers receive events with.
 pub struct Reception {
@@ -85,6 +88,7 @@ pub struct Received<'r> {
 struct Context<'r> {
     reception: &'r Reception,
     sender: Sender<'r>,
+    register: Arc<Register>,
     now_ms: u64,
 }
 
@@ -140,16 +144,17 @@ impl Reception {
         }
     }
 
-    /// Begins to receive the events of a request.
-    pub fn receive<'r>(&'r self, sender: Sender<'r>) -> Received<'r> {
+    /// Begins to receive the events of a request whose body has so many bytes.
+    pub fn receive<'r>(&'r self, sender: Sender<'r>, body_bytes: usize) -> Received<'r> {
         let context = Context {
             reception: self,
             sender,
+            register: self.directory.register(),
             now_ms: self.shared.log.clock().unix_ms(),
         };
         Received {
             context,
-            batch: EventBatch::default(),
+            batch: EventBatch::with_capacity(body_bytes + BYTES_ADDED),
             accepted: Vec::new(),
             rejected: Vec::new(),
         }
@@ -234,8 +239,7 @@ impl Context<'_> {
     fn site(&self, sent: &Sent<'_>) -> Result<SiteId, (Reason, &'static str)> {
         match self.sender.origin {
             Origin::Page(_) if !sent.domain.is_empty() => self
-                .reception
-                .directory
+                .register
                 .site_of_domain(sent.domain)
                 .ok_or((Reason::SiteUnknown, "must be a domain of a known site")),
             Origin::Key(site) | Origin::Page(Some(site)) => Ok(site),
@@ -246,7 +250,7 @@ impl Context<'_> {
     /// The revenue, in the site's currency if the event names none.
     fn revenue(&self, sent: &Sent<'_>, site: SiteId) -> Result<Option<Revenue>, &'static str> {
         let Some(revenue) = sent.revenue else { return Ok(None) };
-        let usual = || self.reception.directory.site(site).map(|site| site.currency);
+        let usual = || self.register.site(site).map(|site| site.currency);
         let currency = revenue.currency.or_else(usual);
         let currency = currency.ok_or("must name its currency, since the site has none")?;
         Ok(Some(Revenue {
@@ -311,7 +315,7 @@ impl Context<'_> {
 
     /// How a site tells its visitors apart. A site counts in one way, so that its numbers never mix two.
     fn counting(&self, site: SiteId) -> Counting {
-        let site = self.reception.directory.site(site);
+        let site = self.register.site(site);
         site.map_or(Counting::Daily, |site| site.counting)
     }
 
