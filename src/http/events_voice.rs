@@ -24,11 +24,15 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-
 /// A transparent picture of one pixel.
 const PIXEL: &[u8; 43] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 const DUPLICATE: &str = "duplicate";
+/// What most hear who send one event.
+const ONE: &[u8] = br#"{"accepted":1,"duplicates":0,"rejected":0,"errors":[]}"#;
 
 /// Dresses answers to events. Any page may send events, without credentials, and read what became of them.
 pub struct EventsVoice {
     /// The limit of those who have no key.
     pub gate: Gate,
+    /// The headers of the usual answer: to events that were kept as far as the configuration asks.
+    usual: (Durability, HeaderMap),
 }
 
 /// What became of the events of a request.
@@ -88,6 +92,16 @@ impl Verdict {
     }
 }
 
+impl Report {
+    fn body(&self) -> Bytes {
+        if self.accepted == 1 && self.duplicates == 0 && self.errors.is_empty() {
+            return Bytes::from_static(ONE);
+        }
+        // Numbers and texts always serialise.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
 impl Flawed {
     fn rejected(event: Rejected) -> Self {
         let row = event.reason.row();
@@ -112,19 +126,27 @@ impl Flawed {
 }
 
 impl EventsVoice {
+    /// Makes the usual answer's headers ready.
+    pub fn new(gate: Gate, usual: Durability) -> Self {
+        let mut response = reported(Bytes::new(), StatusCode::ACCEPTED, Some(usual));
+        allow_any_to_read(response.headers_mut());
+        let headers = std::mem::take(response.headers_mut());
+        Self {
+            gate,
+            usual: (usual, headers),
+        }
+    }
+
     /// The answer to a body.
     pub fn answer(&self, taken: Result<Verdict, Reason>, call: &Call) -> Answer {
         let mut response = match taken {
-            Ok(verdict) => {
-                // Numbers and texts always serialise.
-                let body = serde_json::to_vec(&verdict.report).unwrap_or_default();
-                let mut response = answer(verdict.status, JSON, body);
-                if let Some(kept) = verdict.kept {
-                    let headers = response.headers_mut();
-                    headers.insert(X_DURABILITY, HeaderValue::from_static(kept.name()));
-                }
+            Ok(Verdict { report, status, kept }) if kept == Some(self.usual.0) => {
+                let mut response = empty(status);
+                *response.body_mut() = report.body().into();
+                *response.headers_mut() = self.usual.1.clone();
                 response
             }
+            Ok(Verdict { report, status, kept }) => reported(report.body(), status, kept),
             Err(reason) => refused(reason, call),
         };
         self.dress(call, response.headers_mut());
@@ -147,9 +169,10 @@ impl EventsVoice {
     }
 
     fn dress(&self, call: &Call, headers: &mut HeaderMap) {
-        const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Durability, X-Request-Id");
-        allow_any(headers);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        // An insert into a full map grows it, even where it only replaces.
+        if !headers.contains_key(ACCESS_CONTROL_EXPOSE_HEADERS) {
+            allow_any_to_read(headers);
+        }
         if call.passage.is_some() {
             self.gate.add_policy(headers);
         }
@@ -178,9 +201,25 @@ pub fn preflight(endpoint: Endpoint) -> Answer {
     response
 }
 
+/// Lets any page read an answer and its headers.
+fn allow_any_to_read(headers: &mut HeaderMap) {
+    const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Durability, X-Request-Id");
+    allow_any(headers);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+}
+
 /// Lets any page read an answer.
 fn allow_any(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+}
+
+fn reported(report: Bytes, status: StatusCode, kept: Option<Durability>) -> Answer {
+    let mut response = answer(status, JSON, report);
+    if let Some(kept) = kept {
+        let headers = response.headers_mut();
+        headers.insert(X_DURABILITY, HeaderValue::from_static(kept.name()));
+    }
+    response
 }
 
 fn refused(reason: Reason, call: &Call) -> Answer {
@@ -200,4 +239,20 @@ fn picture(status: StatusCode) -> Answer {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_report_is_what_a_written_one_would_be() {
+        let report = Report {
+            accepted: 1,
+            duplicates: 0,
+            rejected: 0,
+            errors: Vec::new(),
+        };
+        assert_eq!(report.body(), serde_json::to_vec(&report).unwrap());
+    }
 }

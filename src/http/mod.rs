@@ -120,7 +120,7 @@ impl Service {
         let events = Events::new(
             (self.reception.clone(), self.body_budget.clone()),
             intake.clone(),
-            EventsVoice { gate: keyless },
+            EventsVoice::new(keyless, config.journal.durability),
         );
         let questions = Questions {
             answers: self.answers.clone(),
