@@ -26,7 +26,8 @@ pub struct Gather {
     singles: RefCell<Singles>,
     filled: Notify,
     fold: RefCell<Fold>,
-    usual: Cell<usize>,
+    /// How many visits, and how many requests with events, the last write had.
+    usual: Cell<(usize, usize)>,
 }
 
 impl Gather {
@@ -38,7 +39,7 @@ impl Gather {
             singles: RefCell::default(),
             filled: Notify::new(),
             fold: RefCell::default(),
-            usual: Cell::new(0),
+            usual: Cell::default(),
         })
     }
 
@@ -106,12 +107,13 @@ impl Gather {
 
     /// Writes one group and what is journaled singly beside it, and ends them when they are kept.
     async fn write(&self) {
-        let group = self.open.replace(Rc::new(Group::with_capacity(self.usual.get())));
-        let mut singles = self.singles.take();
+        let (visits, submissions) = self.usual.get();
+        let group = self.open.replace(Rc::new(Group::with_capacity(visits)));
+        let mut singles = self.singles.replace(Singles::with_capacity(submissions));
         let now_ms = self.shared.log.clock().unix_ms();
         singles.cap_times(now_ms);
         let countries = group.countries();
-        self.usual.set(countries.len());
+        self.usual.set((countries.len(), singles.len()));
         let folded = u64::from(!countries.is_empty());
         let mut expected = Expected::default();
         let expect = |first: Sequence| {

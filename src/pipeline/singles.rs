@@ -46,6 +46,14 @@ pub struct Expected {
 }
 
 impl Singles {
+    /// Room for about as many as waited last time.
+    pub fn with_capacity(submissions: usize) -> Self {
+        Self {
+            submissions: Vec::with_capacity(submissions),
+            ..Self::default()
+        }
+    }
+
     /// Adds a visit.
     pub fn add_visit(&mut self, visit: Keyed) {
         self.visits.push(visit);
@@ -97,7 +105,10 @@ impl Singles {
 
     /// Registers all who wait for a word of apply; their frames begin with `first`.
     pub fn expect(&self, first: Sequence, answers: &Answers) -> Expected {
-        let mut expected = Expected::default();
+        let mut expected = Expected {
+            answers: Vec::with_capacity(self.visits.len()),
+            words: Vec::with_capacity(self.submissions.len()),
+        };
         let mut next = first;
         for _ in &self.visits {
             let (waiter, answer) = oneshot::channel();
