@@ -23,6 +23,10 @@ use crate::store::{Month, Store, StoreError};
 /// Pause between two looks at the log: rows gather meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How much the thread, and those that the store starts for it, step back where the machine has more to do than cores:
+/// a tenth of what a worker gets. Requests are answered first; the store catches up when there are fewer.
+const NICE: i32 = 10;
+
 /// The thread that fills the event store.
 pub struct Storer {
     thread: JoinHandle<()>,
@@ -68,6 +72,10 @@ struct Keeper {
 
 impl Keeper {
     fn run(self) {
+        // For the calling thread alone, whatever the name says.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "the storer runs with the priority of all others");
+        }
         let mut backoff = Backoff::new(self.shared.config.store.retry_ms_max);
         let mut in_doubt = false;
         loop {
