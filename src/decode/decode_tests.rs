@@ -105,7 +105,7 @@ fn a_value_that_cannot_be_read_costs_only_its_own_event() {
     ] {
         for body in [
             format!("[{a},{bad} , {b}]"),
-            format!(r#"{{"sent_at":1795000000000,"x":"\ud800","events":[{a}, {bad},{b} ]}}"#),
+            format!(r#"{{"sent_at":1795000000000,"x":"\u00e9","events":[{a}, {bad},{b} ]}}"#),
         ] {
             let (result, told) = decode(body.as_bytes(), Form::Json);
             assert_eq!((result, told.len()), (Ok(()), 3), "{body}");
@@ -134,6 +134,45 @@ fn a_value_that_cannot_be_read_costs_only_its_own_event() {
     let (result, told) = decode(&raw, Form::Json);
     assert_eq!((result, told.len()), (Ok(()), 2));
     assert_eq!(told[0], Told::Flaw(Reason::Utf8Invalid, "", String::new()));
+}
+
+#[test]
+fn what_cannot_be_read_beside_the_events_refuses_them_all() {
+    let deep = format!("{}{}", "[".repeat(50), "]".repeat(50));
+    let (good, bad) = (r#"{"name":"b"}"#, r#"{"name":"\ud800"}"#);
+    for events in [
+        format!("{good},{good}"),
+        format!("{good},{bad}"),
+        format!("{bad},{bad}"),
+    ] {
+        for (beside, reason) in [
+            (r#""x":"\ud800""#, Reason::Utf8Invalid),
+            (r#""\ud800":1"#, Reason::Utf8Invalid),
+            (r#""sent_at":"\ud800""#, Reason::Utf8Invalid),
+            (r#""x":[1e999]"#, Reason::NumberOutOfRange),
+            (&format!(r#""x":{deep}"#), Reason::JsonTooDeep),
+        ] {
+            for body in [
+                format!(r#"{{{beside},"events":[{events}]}}"#),
+                format!(r#"{{"events":[{events}], {beside}}}"#),
+            ] {
+                let (result, told) = decode(body.as_bytes(), Form::Json);
+                assert_eq!((result, told.len()), (Err(reason), 0), "{body}");
+            }
+        }
+    }
+    let raw = [b"{\"events\":[".as_slice(), good.as_bytes(), b",7],\"x\":\"\xff\"}"].concat();
+    assert_eq!(decode(&raw, Form::Json).0, Err(Reason::Utf8Invalid));
+    for twice in [
+        format!(r#"{{"sent_at":1,"events":[{good},{bad}],"sent_at":2}}"#),
+        format!(r#"{{"events":[{good},{bad}],"ev\u0065nts":[{good}]}}"#),
+    ] {
+        assert_eq!(
+            decode(twice.as_bytes(), Form::Json).0,
+            Err(Reason::KeyDuplicate),
+            "{twice}"
+        );
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::ops::Range;
 pub struct Elements {
     /// The events.
     pub events: Vec<Range<usize>>,
-    /// The time of sending beside them.
-    pub sent_at: Option<Range<usize>>,
+    /// The array of them, if it stands in an object.
+    pub list: Option<Range<usize>>,
 }
 
 impl Elements {
@@ -28,33 +28,35 @@ impl Elements {
         (found.events.len() > most || cursor.next().is_none()).then_some(found)
     }
 
+    /// The object around the events, without them; `None` if there is none.
+    pub fn without_events(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let list = self.list.as_ref()?;
+        Some([text.get(..list.start)?, b"[]", text.get(list.end..)?].concat())
+    }
+
     fn take_members(&mut self, cursor: &mut Cursor<'_>, most: usize) -> Option<()> {
-        let mut has_events = false;
         loop {
             let key = cursor.value()?;
             let key = cursor.text.get(key)?.trim_ascii_end();
             if cursor.next()? != b':' {
                 return None;
             }
-            match key {
-                br#""events""# => {
-                    if has_events || cursor.next()? != b'[' {
-                        return None;
-                    }
-                    has_events = true;
-                    self.events = cursor.elements(most)?;
-                    if self.events.len() > most {
-                        return Some(());
-                    }
+            if key == br#""events""# {
+                if self.list.is_some() || cursor.next()? != b'[' {
+                    return None;
                 }
-                br#""sent_at""# => self.sent_at = Some(cursor.value()?),
-                _ => {
-                    cursor.value()?;
+                let start = cursor.at - 1;
+                self.events = cursor.elements(most)?;
+                self.list = Some(start..cursor.at);
+                if self.events.len() > most {
+                    return Some(());
                 }
+            } else {
+                cursor.value()?;
             }
             match cursor.next()? {
                 b',' => {}
-                b'}' => return has_events.then_some(()),
+                b'}' => return self.list.is_some().then_some(()),
                 _ => return None,
             }
         }
@@ -146,10 +148,12 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Option<(Vec<&str>, Option<&str>)> {
-        let Elements { events, sent_at } = Elements::find(text.as_bytes(), 5)?;
+    fn found(text: &str) -> Option<(Vec<&str>, Option<String>)> {
+        let found = Elements::find(text.as_bytes(), 5)?;
+        let around = found.without_events(text.as_bytes());
         let part = |range: Range<usize>| text[range].trim();
-        Some((events.into_iter().map(part).collect(), sent_at.map(part)))
+        let around = around.map(|around| String::from_utf8(around).unwrap());
+        Some((found.events.into_iter().map(part).collect(), around))
     }
 
     #[test]
@@ -162,7 +166,10 @@ mod tests {
         );
         assert_eq!(
             found(r#"{"sent_at" : "1,2","x":{"events":[7]},"events":[ {"a":1}, nul ],"y":"z"}"#),
-            Some((vec![r#"{"a":1}"#, "nul"], Some(r#""1,2""#)))
+            Some((
+                vec![r#"{"a":1}"#, "nul"],
+                Some(r#"{"sent_at" : "1,2","x":{"events":[7]},"events":[],"y":"z"}"#.into())
+            ))
         );
     }
 

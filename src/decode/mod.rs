@@ -129,21 +129,22 @@ impl Decoder {
         sink: &mut Sink<'_>,
     ) -> Result<(), Reason> {
         let text = bytes.get(..length).unwrap_or_default();
-        let Some(Elements { events, sent_at }) = Elements::find(text, self.batch_max) else {
+        let Some(found) = Elements::find(text, self.batch_max) else {
             return Err(whole);
         };
-        match events.len() {
+        match found.events.len() {
             0 | 1 => return Err(whole),
             events if events > self.batch_max => return Err(Reason::TooManyEvents),
             _ => {}
         }
-        let mut sent_at = sent_at.and_then(|place| text.get(place)).map(<[u8]>::to_vec);
-        let sent_at = match &mut sent_at {
-            Some(text) => Some(simd_json::to_tape(text).map_err(|error| reason(error.error()))?),
+        // What stands beside the events is meant for all of them: nobody knows what they are without it.
+        let mut around = found.without_events(text);
+        let around = around.as_mut().map(|around| self.around(around)).transpose()?;
+        let sent_at = match &around {
+            Some(tape) => batch(Value::root(&tape.0))?.and_then(|(_, sent_at)| sent_at),
             None => None,
         };
-        let sent_at = sent_at.as_ref().map(|tape| Value::root(&tape.0));
-        for event in events {
+        for event in found.events {
             let length = event.len();
             let rest = bytes.get_mut(event.start..).unwrap_or_default();
             match self.one(rest, (length, sent_at), sink) {
@@ -153,6 +154,15 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Reads what is around the events of a batch.
+    fn around<'a>(&mut self, text: &'a mut Vec<u8>) -> Result<Tape<'a>, Reason> {
+        let length = text.len();
+        text.resize(length + INPUT_PADDING, 0);
+        let mut tape = Tape(Vec::new());
+        let read = simd_json::fill_tape_padded(text, length, &mut self.buffers, &mut tape);
+        read.map(|()| tape).map_err(|error| reason(error.error()))
     }
 
     /// Each line is a document of its own, and the next line is its padding.
