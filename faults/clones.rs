@@ -133,21 +133,21 @@ fn a_directory_is_restored_from_an_older_copy() {
     for _ in 0..scale::pick(3, 30) {
         let running = series.load(&gateway).start();
         running.wait_for_kept(100 + series.dice.below(300));
-        series.settle(running.finish(), &gateway, stage.server.as_ref());
+        series.settle_counters(running.finish(), &gateway, stage.server.as_ref());
         gateway.kill();
         let (data, kept) = (gateway.data_dir(), gateway.data_dir().with_extension("kept"));
         copy(&data, &kept);
         gateway.start_again();
         let running = series.load(&gateway).start();
         running.wait_for_kept(100 + series.dice.below(300));
-        series.settle(running.finish(), &gateway, stage.server.as_ref());
+        series.settle_counters(running.finish(), &gateway, stage.server.as_ref());
         gateway.kill();
         copy(&kept, &data);
         series.broke(1);
         gateway.start_again();
         let running = series.load(&gateway).start();
         running.wait_for_kept(100 + series.dice.below(300));
-        series.settle(running.finish(), &gateway, stage.server.as_ref());
+        series.settle_counters(running.finish(), &gateway, stage.server.as_ref());
     }
     // What the lost journal had is in Redis and nowhere else: `verify` finds more there than the directory knows of.
     gateway.stop();

@@ -16,6 +16,8 @@ fn series(backend: Backend, mode: &str, count: u64, seed: u64) {
     let stage = backend.stage();
     // The port stays, so that clients come while the gateway still starts.
     let settings = stage.settings.clone().set("PORT", free_port());
+    // Small steps of the event store, so that kills meet its commits.
+    let settings = settings.set("FOOTFALL_STORE_COMMIT_MS", 20);
     let mut gateway = settings.set("FOOTFALL_DURABILITY", mode).start();
     for _ in 0..count / KILLS_A_ROUND {
         let running = series.load(&gateway).start();

@@ -53,6 +53,7 @@ fn series(name: &str, backend: Backend, behind_nginx: bool, seed: u64) {
         history.check_all_kept();
         let counted = counted(&gateway, stage.server.as_ref());
         series.check_counts(&[by_promise(history)], &counted);
+        series.check_stored(&gateway, &counted);
     }
     series.end(gateway);
 }

@@ -14,7 +14,9 @@ fn on(disk: &LoopDisk, stage: &Stage, mode: &str) -> Settings {
 
 fn series(mut series: Series, (disk, stage): (&LoopDisk, &Stage), settings: &Settings, count: u64) -> Series {
     for _ in 0..count {
-        let mut gateway = settings.start();
+        // The event store's last commit may be old, or be under way.
+        let commit_ms = [20, 700, 60_000][usize::try_from(series.dice.below(3)).unwrap()];
+        let mut gateway = settings.clone().set("FOOTFALL_STORE_COMMIT_MS", commit_ms).start();
         let running = series.load(&gateway).start();
         running.wait_for_kept(200 + series.dice.below(600));
         disk.cut_power();

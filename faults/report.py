@@ -27,6 +27,10 @@ KINDS = [
     ("redis-killed", "Redis is killed, and comes back with all, most or nothing of what it had"),
     ("valkey-killed", "Valkey is killed, and comes back with all, most or nothing of what it had"),
     ("hand-over", "A new process takes over (`SIGUSR2`) while 2,000 requests a second come: none may fail"),
+    ("store-power", "The power of the event store's own file system is cut under load; then the gateway is killed or stopped"),
+    ("store-full", "The event store's own disk is full for a while under load"),
+    ("store-note", "Syncs of the event store's note fail, each third of them"),
+    ("store-damaged", "Files of the event store are removed under load, and removed, cut or changed before a start"),
     ("storm", "Everything at once around two gateways"),
     ("network", "The network to Redis delays, splits, resets, half-closes, swallows replies, delivers late"),
     ("redis", "Redis comes back older, loses everything, or runs and does not serve"),
@@ -46,6 +50,9 @@ CONTROLS = {
     "control-network-guard-removed": "the guard's script looks at neither sequences nor claims",
     "control-clone-fence-removed": "the guard's scripts look at no claims",
     "restart-without-sockets": "the process is stopped and started, and hands nothing over",
+    "control-store-cursor-ahead": "the event store is told that it has what waits in the journal",
+    "control-store-row-doubled": "a row is added to the event store by hand",
+    "control-store-row-lost": "the event store of before is put back, with the place in the journal of after",
     "control-disk-full-history-doctored": "the clients' history takes refusals for acceptances",
 }
 
@@ -121,8 +128,8 @@ def kind_of(line):
 
 
 def series_part(lines):
-    heads = ["series", "faults", "requests", "kept", "refused", "unknown", "events", "lost", "doubled", "seconds", "seed"]
-    keys = ["count", "requests", "ok", "fail", "unknown", "events", "lost", "doubled", "seconds"]
+    heads = ["series", "faults", "requests", "kept", "refused", "unknown", "events", "stored", "lost", "doubled", "seconds", "seed"]
+    keys = ["count", "requests", "ok", "fail", "unknown", "events", "stored", "lost", "doubled", "seconds"]
     parts = []
     for kind in [*KINDS, ("", "Others")]:
         rows = [
@@ -179,8 +186,10 @@ def page(lines):
         "while it is unknown what became of them: they must count exactly once. The others are not sent again: unknown",
         "ones may count once or not at all. One connection of 16 sends batches of events: without ids, with ids, with an",
         "`Idempotency-Key`, and with ids that come twice. They are held against what is counted by name; what can be sent",
-        "again is, and each answer must tell exactly the ids that came before. Columns count visits, but for *events*: those",
-        "that were kept.",
+        "again is, and each answer must tell exactly the ids that came before. In the end the rows of the event stores are",
+        "held against the batches, event by event. Columns count visits, but for *events*, those that were kept, and",
+        "*stored*, the rows in the event stores that were read: also of events of unknown fate, and none where a directory",
+        "was restored.",
         "",
         f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {scale} set, 64 connections, 2,400 visits a second on schedule",
         *(f"- {fact}" for fact in machine()),

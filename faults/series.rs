@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::checker::{self, Checker, Violations};
+use crate::rows::Rows;
 use crate::scale;
 use crate::support::backend::{DEFAULT_SITE, counts_in, events_in, visits_in, with_events};
 use crate::support::batches::{Batch, Told};
@@ -40,6 +41,8 @@ pub struct Series {
     tries: u64,
     /// Events that were kept.
     events: u64,
+    /// What must be in the event stores, and what is.
+    rows: Rows,
     begin: Instant,
     file: Option<BufWriter<File>>,
 }
@@ -63,6 +66,7 @@ impl Series {
             unknown: 0,
             tries: 0,
             events: 0,
+            rows: Rows::default(),
             begin: Instant::now(),
             file,
         };
@@ -91,11 +95,32 @@ impl Series {
 
     /// Ends a round: sends what is of unknown fate again if it can be, waits until all is counted, checks.
     #[track_caller]
-    pub fn settle(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) {
+    pub fn settle(&mut self, history: History, gateway: &Gateway, server: Option<&RedisServer>) {
+        let counted = self.settle_counters(history, gateway, server);
+        self.check_stored(gateway, &counted);
+    }
+
+    /// The same without a look at the event store; what is counted.
+    #[track_caller]
+    pub fn settle_counters(&mut self, mut history: History, gateway: &Gateway, server: Option<&RedisServer>) -> Report {
         Self::send_again(&mut history, gateway);
         let (counted, apart) = drained(gateway, server);
         self.violations.told.extend(apart);
         self.check(&[history], &counted);
+        counted
+    }
+
+    /// Waits until the event store of the only gateway that ever counted has as many events as are counted.
+    pub fn check_stored(&mut self, gateway: &Gateway, counted: &Report) {
+        let (deadline, counted) = (Instant::now() + DRAIN, Rows::counted(counted));
+        let apart = until("the event store to have what is counted", DRAIN + SOON, || {
+            let stored = metric(gateway, "footfall_store_events");
+            let apart = format!("{stored} events are stored, {counted} counted");
+            (stored == counted)
+                .then_some(None)
+                .or_else(|| (Instant::now() > deadline).then_some(Some(apart)))
+        });
+        self.violations.told.extend(apart);
     }
 
     /// Checks a round, what was sent to each gateway, against what was counted, and that no number was given twice.
@@ -119,6 +144,7 @@ impl Series {
             if batch.told == Told::Kept {
                 self.events += Batch::EVENTS;
             }
+            self.rows.sent(batch);
         }
         self.violations.told.extend(checker::wrong(histories));
         if let Some(file) = &mut self.file {
@@ -161,9 +187,15 @@ impl Series {
         self.end_verified();
     }
 
-    /// Stops a gateway and has it verified.
+    /// Stops a gateway, has it verified, and reads its event store.
     pub fn verify(&mut self, gateway: &mut Gateway) {
         gateway.stop();
+        self.verify_ended(gateway);
+    }
+
+    /// The same with one that has ended.
+    pub fn verify_ended(&mut self, gateway: &Gateway) {
+        self.violations.told.extend(self.rows.read(&gateway.data_dir()));
         let verified = gateway.settings().run(&["verify"]);
         if !verified.status.success() {
             let said = String::from_utf8_lossy(&verified.stdout).into_owned();
@@ -173,7 +205,8 @@ impl Series {
 
     /// The same when that has been done.
     #[track_caller]
-    pub fn end_verified(self) {
+    pub fn end_verified(mut self) {
+        self.violations.add(self.rows.check());
         self.write_figures(false, true);
         assert!(self.ok > 0 && self.events > 0, "{}: nothing was kept", self.name);
         assert!(
@@ -191,6 +224,15 @@ impl Series {
     #[track_caller]
     pub fn assert_clean(&self) {
         assert!(self.violations.is_empty(), "{}: {:?}", self.name, self.violations.told);
+    }
+
+    /// Ends a control of what is stored: fails if neither the rows of the stores that were read nor `verify` are wrong.
+    #[track_caller]
+    pub fn end_control_of_rows(mut self) {
+        let verified = self.violations.told.iter().any(|told| told.starts_with("verify: "));
+        assert!(verified, "{}: verify has noticed nothing", self.name);
+        self.violations.add(self.rows.check());
+        self.end_control();
     }
 
     /// Ends a control: fails if the checker has found nothing.
@@ -227,6 +269,7 @@ impl Series {
             "requests": self.tries,
             "visits": self.ok + self.fail + self.unknown,
             "events": self.events,
+            "stored": self.rows.read_so_far(),
             "ok": self.ok,
             "unknown": self.unknown,
             "fail": self.fail,

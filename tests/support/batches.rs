@@ -46,6 +46,8 @@ pub struct Batch {
     stem: String,
     /// An id that was kept before.
     known: Option<String>,
+    /// Further bytes of each event.
+    padding: usize,
     /// How often it was sent.
     pub tries: u64,
     /// What is known of it.
@@ -67,10 +69,16 @@ impl Batch {
             kind: kinds[turn % kinds.len()],
             stem,
             known: kept.and_then(|(batch, _)| batch.first_id()),
+            padding: 0,
             tries: 0,
             told: Told::Unknown,
             wrong: None,
         }
+    }
+
+    /// Gives each event so many bytes more.
+    pub fn padded(self, padding: usize) -> Self {
+        Self { padding, ..self }
     }
 
     /// Whether it may be sent again as long as it is unknown what became of it.
@@ -94,7 +102,16 @@ impl Batch {
     }
 
     fn first_id(&self) -> Option<String> {
-        (self.kind != Kind::Plain).then(|| format!("{}-0", self.stem))
+        (self.kind != Kind::Plain).then(|| self.mark(0))
+    }
+
+    /// What tells each of its events from all others: its id, or what its properties say.
+    pub fn marks(&self) -> impl Iterator<Item = String> {
+        (0..EVENTS).map(|place| self.mark(place))
+    }
+
+    fn mark(&self, place: usize) -> String {
+        format!("{}-{place}", self.stem)
     }
 
     /// The events, those that are sent for the second time last.
@@ -102,14 +119,21 @@ impl Batch {
         let name = self.counter().trim_start_matches("event:");
         let mut items: Vec<_> = (0..EVENTS)
             .map(|place| match self.kind {
-                Kind::Plain => json!({"name": name, "properties": {"place": place}}),
-                Kind::Keyed if place % 2 == 1 => json!({"name": name, "url": "/a?b=c"}),
-                _ => json!({"name": name, "id": format!("{}-{place}", self.stem)}),
+                Kind::Plain => json!({"name": name, "properties": {"mark": self.mark(place)}}),
+                Kind::Keyed if place % 2 == 1 => {
+                    json!({"name": name, "url": "/a?b=c", "properties": {"mark": self.mark(place)}})
+                }
+                _ => json!({"name": name, "id": self.mark(place)}),
             })
             .collect();
         if self.kind == Kind::Repeating {
             let again = self.first_id().into_iter().chain(self.known.clone());
             items.extend(again.map(|id| json!({"name": name, "id": id})));
+        }
+        if self.padding > 0 {
+            for item in &mut items {
+                item["properties"]["padding"] = "x".repeat(self.padding).into();
+            }
         }
         items
     }

@@ -32,6 +32,8 @@ pub struct Load {
     pace: Option<Duration>,
     /// What the ids of events begin with.
     batches: Option<String>,
+    /// Further bytes of each event.
+    padding: usize,
 }
 
 impl Load {
@@ -47,6 +49,7 @@ impl Load {
             steadfast: false,
             pace: None,
             batches: None,
+            padding: 0,
         }
     }
 
@@ -91,6 +94,12 @@ impl Load {
     /// One connection of 16 sends batches of events instead, whose ids begin with this text.
     pub fn with_batches(mut self, prefix: &str) -> Self {
         self.batches = Some(prefix.to_owned());
+        self
+    }
+
+    /// Gives each of these events so many bytes more.
+    pub fn padded(mut self, padding: usize) -> Self {
+        self.padding = padding;
         self
     }
 
@@ -176,7 +185,7 @@ impl Sending {
             if !self.may_send() {
                 break;
             }
-            let mut batch = Batch::new(turn, format!("{prefix}-{turn}"), last.as_ref());
+            let mut batch = Batch::new(turn, format!("{prefix}-{turn}"), last.as_ref()).padded(self.load.padding);
             loop {
                 let answered = batch.send(&mut self.client);
                 if self.load.steadfast && matches!(answered, Told::Refused(_)) {
