@@ -131,6 +131,16 @@ fn a_directory_from_before_there_were_lanes_is_counted_where_the_refusal_says_to
     ends_well(goes_on(&settings));
 }
 
+#[test]
+fn a_directory_from_before_there_were_lanes_counts_on_in_redis() {
+    let mut stage = Backend::Redis.stage();
+    fs::create_dir_all(stage.settings.data_dir()).unwrap();
+    put("before-lanes", &stage.settings.data_dir().join("lane-0"));
+    let gateway = goes_on(&stage.settings);
+    until_true("Redis to have it all", || visits_in(stage.server()) == totals(1));
+    ends_well(gateway);
+}
+
 /// The control: without the journal nobody can know of the visits that were not yet in the counters.
 #[test]
 fn without_its_journal_an_earlier_directory_lacks_what_was_not_written_down() {

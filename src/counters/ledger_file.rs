@@ -42,6 +42,18 @@ const TABLES: &str = "
         PRIMARY KEY (site, family, field)
     ) STRICT, WITHOUT ROWID;";
 
+/// The first builds wrote files of this version without a standing with Redis. What they counted is read; how they stood,
+/// Redis tells when it is met.
+const TABLES_BEFORE: &str = "
+    ALTER TABLE ledger RENAME TO ledger_before;
+    ALTER TABLE counters RENAME TO counters_before;";
+const TAKE_OVER: &str = "
+    INSERT INTO ledger (only, identity, cursor, guard, held)
+        SELECT only, identity, cursor, identity, 0 FROM ledger_before;
+    INSERT INTO counters (site, family, field, total) SELECT site, family, field, total FROM counters_before;
+    DROP TABLE ledger_before;
+    DROP TABLE counters_before;";
+
 const UPSERT: &str = "INSERT INTO counters (site, family, field, total) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT DO UPDATE SET total = excluded.total";
 const SET_BASE: &str = "UPDATE counters SET base = ?4 WHERE site = ?1 AND family = ?2 AND field = ?3";
@@ -154,6 +166,10 @@ fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, LedgerPage), Tro
     if health != "ok" {
         return Err(damaged(path, &health));
     }
+    let knows_redis = "SELECT count(*) FROM pragma_table_info('ledger') WHERE name = 'guard'";
+    if file.query_row(knows_redis, [], |row| row.get::<_, i64>(0))? == 0 {
+        renew(&mut file)?;
+    }
     let page = restore(path, &file, identity)?;
     Ok((file, page))
 }
@@ -168,6 +184,15 @@ fn give_birth(file: &mut Connection, identity: [u8; 16]) -> rusqlite::Result<()>
     birth.pragma_update(None, "application_id", APPLICATION)?;
     birth.pragma_update(None, "user_version", VERSION)?;
     birth.commit()
+}
+
+/// Brings a file of the first builds into today's form.
+fn renew(file: &mut Connection) -> rusqlite::Result<()> {
+    let renewal = file.transaction()?;
+    renewal.execute_batch(TABLES_BEFORE)?;
+    renewal.execute_batch(TABLES)?;
+    renewal.execute_batch(TAKE_OVER)?;
+    renewal.commit()
 }
 
 fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<LedgerPage, Trouble> {
