@@ -4,6 +4,7 @@ use footfall::apply::VISIT_FIELD;
 use footfall::event::Family;
 
 use crate::mutant::Mutant;
+use crate::stored;
 use crate::world::World;
 
 /// Rounds after which a healthy world must have come to rest.
@@ -17,14 +18,23 @@ pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> (Result<(), Strin
     (verdict, world.into_trace())
 }
 
+/// The same in a world that stores no events.
+pub fn run_without_store(seed: u64) -> Result<(), String> {
+    let mut world = World::with_plan(seed, (None, false), |plan| plan.leave_out_store());
+    world.live();
+    end(&mut world)
+}
+
 fn end(world: &mut World) -> Result<(), String> {
     come_to_rest(world)?;
     resend(world)?;
     compare(world)?;
+    stored::compare(world)?;
     world.say(|| "everything starts again".into());
     restart(world);
     come_to_rest(world)?;
-    compare(world)
+    compare(world)?;
+    stored::compare(world)
 }
 
 fn come_to_rest(world: &mut World) -> Result<(), String> {

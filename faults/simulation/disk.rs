@@ -17,6 +17,7 @@ use footfall::journal::Disk;
 use self::calls::{SimDisk, SimLedger};
 use crate::mutant::Mutant;
 use crate::random::Random;
+use crate::rows::Table;
 
 const SECTOR: usize = 512;
 const PAGE: usize = 4_096;
@@ -55,6 +56,8 @@ struct Files {
     ledger: BTreeMap<(CounterHash, Box<str>), u64>,
     /// Everything else of the ledger.
     page: LedgerPage,
+    /// The event store.
+    table: Table,
     faults: DiskFaults,
     zeros_bytes: usize,
     dead: bool,
@@ -98,6 +101,7 @@ impl Directory {
             nodes: Vec::new(),
             ledger: BTreeMap::new(),
             page: LedgerPage::born(identity),
+            table: Table::default(),
             faults: DiskFaults::default(),
             zeros_bytes,
             dead: false,
@@ -141,6 +145,39 @@ impl Directory {
             ..files.page.clone()
         };
         Ledger::over(Box::new(SimLedger(self.clone())), page)
+    }
+
+    /// The mistake that is planted in its world.
+    pub fn mutant(&self) -> Option<Mutant> {
+        self.lock().mutant
+    }
+
+    /// What lasts of the event store.
+    pub fn table(&self) -> Table {
+        self.lock().table.clone()
+    }
+
+    /// Changes the event store, if the disk takes it.
+    pub fn change_table(&self, change: impl FnOnce(&mut Table)) -> io::Result<()> {
+        let mut files = self.lock();
+        files.enter()?;
+        if files.faults.full || is_due(&mut files.faults.write_fails_in) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        change(&mut files.table);
+        Ok(())
+    }
+
+    /// Damages a part of the event store; whether there is one.
+    pub fn damage_table(&self, place: usize) -> bool {
+        self.lock().table.damage(place)
+    }
+
+    /// Becomes what a copy was, but for the event store.
+    pub fn restore_without_store(&self, copy: &Self) {
+        let table = self.table();
+        self.restore(copy);
+        self.lock().table = table;
     }
 
     /// The name it commits under.

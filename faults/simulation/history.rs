@@ -39,11 +39,14 @@ pub struct Request {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
+    /// The step in which it was sent.
+    pub sent: u64,
     pub outcome: Option<Outcome>,
     /// The step in which it was answered.
     pub answered: u64,
     /// Whether it lasts through a power cut: at once in `disk` mode, after the next sync in `os`.
     pub safe: bool,
+    sent_ms: u64,
     /// The lowest time of day since it was sent.
     low_ms: u64,
     /// How far the time of day has run on since, from any moment to a later one: so long its key has been remembered,
@@ -51,11 +54,29 @@ pub struct Attempt {
     run_ms: u64,
 }
 
+/// A user whose events are to be erased.
+#[derive(Debug, Clone)]
+pub struct Wipe {
+    pub node: usize,
+    pub user: usize,
+    pub attempt: Attempt,
+}
+
 #[derive(Debug, Default)]
 pub struct History {
     pub requests: Vec<Request>,
+    pub wipes: Vec<Wipe>,
+    pub step: u64,
     now_ms: u64,
 }
+
+/// Users of a world.
+pub const USERS: usize = 4;
+/// Months that the events of a world are of.
+const MONTHS: u64 = 4;
+const MONTH_MS: u64 = 30 * 86_400_000;
+/// Tickets of erasures begin here.
+const WIPES: usize = 1 << 32;
 
 /// The `(request, attempt)` that an answer belongs to.
 pub type Ticket = (usize, usize);
@@ -82,19 +103,65 @@ impl History {
     }
 
     pub fn attempt(&mut self, request: usize) -> Ticket {
+        let begun = self.begun();
         let attempts = &mut self.requests[request].attempts;
-        attempts.push(Attempt {
-            outcome: None,
-            answered: 0,
-            safe: false,
-            low_ms: self.now_ms,
-            run_ms: 0,
-        });
+        attempts.push(begun);
         (request, attempts.len() - 1)
     }
 
+    /// Asks for an erasure.
+    pub fn wipe(&mut self, node: usize, user: usize) -> Ticket {
+        let attempt = self.begun();
+        self.wipes.push(Wipe { node, user, attempt });
+        (WIPES + self.wipes.len() - 1, 0)
+    }
+
+    const fn begun(&self) -> Attempt {
+        Attempt {
+            sent: self.step,
+            outcome: None,
+            answered: 0,
+            safe: false,
+            sent_ms: self.now_ms,
+            low_ms: self.now_ms,
+            run_ms: 0,
+        }
+    }
+
+    /// The erasures that were asked of a node for a user.
+    pub fn wipes_of(&self, node: usize, user: usize) -> impl Iterator<Item = &Wipe> + Clone {
+        self.wipes
+            .iter()
+            .filter(move |wipe| (wipe.node, wipe.user) == (node, user))
+    }
+
+    /// Whether the one who waits is known by a key.
+    pub fn is_keyed(&self, (request, _): Ticket) -> bool {
+        self.requests.get(request).is_some_and(|request| request.key.is_some())
+    }
+
+    /// Whoever waits at a node.
+    pub fn waiting(&self, node: usize) -> Vec<Ticket> {
+        let requests = self
+            .requests
+            .iter()
+            .enumerate()
+            .filter(|(_, request)| request.node == node);
+        let attempts = requests.flat_map(|(number, request)| {
+            let attempts = request.attempts.iter().enumerate();
+            attempts.map(move |(attempt, seen)| ((number, attempt), seen))
+        });
+        let wipes = self.wipes.iter().enumerate().filter(|(_, wipe)| wipe.node == node);
+        let wipes = wipes.map(|(number, wipe)| ((WIPES + number, 0), &wipe.attempt));
+        let waiting = attempts.chain(wipes).filter(|(_, seen)| seen.outcome.is_none());
+        waiting.map(|(ticket, _)| ticket).collect()
+    }
+
     pub fn settle(&mut self, (request, attempt): Ticket, outcome: Outcome, (answered, safe): (u64, bool)) {
-        let attempt = &mut self.requests[request].attempts[attempt];
+        let attempt = match request.checked_sub(WIPES) {
+            Some(wipe) => &mut self.wipes[wipe].attempt,
+            None => &mut self.requests[request].attempts[attempt],
+        };
         (attempt.outcome, attempt.answered, attempt.safe) = (Some(outcome), answered, safe);
     }
 
@@ -143,17 +210,7 @@ impl History {
     pub fn bounds(&self) -> BTreeMap<String, (u64, u64)> {
         let mut bounds = BTreeMap::<String, (u64, u64)>::new();
         for request in &self.requests {
-            let had = |outcome| request.attempts.iter().any(|attempt| attempt.outcome == Some(outcome));
-            let least = u64::from(had(Outcome::Ok) && !request.forfeited);
-            let kept = request
-                .attempts
-                .iter()
-                .filter(|attempt| attempt.outcome != Some(Outcome::Fail));
-            let most = if request.torn_apart {
-                kept.count()
-            } else {
-                kept.count().min(1)
-            } as u64;
+            let (least, most) = request.bounds();
             let bound = bounds.entry(request.country.to_string()).or_default();
             bound.0 += least;
             bound.1 += most;
@@ -163,7 +220,9 @@ impl History {
 
     fn attempts_of(&mut self, node: usize) -> impl Iterator<Item = &mut Attempt> {
         let requests = self.requests.iter_mut().filter(move |request| request.node == node);
-        requests.flat_map(|request| request.attempts.iter_mut())
+        let attempts = requests.flat_map(|request| request.attempts.iter_mut());
+        let wipes = self.wipes.iter_mut().filter(move |wipe| wipe.node == node);
+        attempts.chain(wipes.map(|wipe| &mut wipe.attempt))
     }
 }
 
@@ -172,6 +231,31 @@ fn is_shared(country: Country) -> bool {
 }
 
 impl Request {
+    /// How often it must have been counted, at least and at most.
+    pub fn bounds(&self) -> (u64, u64) {
+        let had = |outcome| self.attempts.iter().any(|attempt| attempt.outcome == Some(outcome));
+        let least = u64::from(had(Outcome::Ok) && !self.forfeited);
+        let kept = self.attempts.iter();
+        let kept = kept.filter(|attempt| attempt.outcome != Some(Outcome::Fail)).count();
+        let most = if self.torn_apart { kept } else { kept.min(1) };
+        (least, most as u64)
+    }
+
+    /// Whose event it is.
+    pub fn user(&self) -> usize {
+        self.country.index() % USERS
+    }
+
+    /// By how much its time is before the time when it is sent.
+    pub fn age_ms(&self) -> u64 {
+        self.country.index() as u64 / 4 % MONTHS * MONTH_MS
+    }
+
+    /// When it happened, as each attempt says.
+    pub fn times_ms(&self) -> impl Iterator<Item = u64> {
+        self.attempts.iter().map(|attempt| attempt.sent_ms - self.age_ms())
+    }
+
     /// Whether an attempt that may count was made so long ago that its key need not be remembered.
     pub fn is_outlived(&self, window_ms: u64) -> bool {
         let may_count = |attempt: &&Attempt| !matches!(attempt.outcome, None | Some(Outcome::Fail));

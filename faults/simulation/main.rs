@@ -1,9 +1,10 @@
-//! A deterministic simulation: the real journal, applier, ledger and link, over a disk, a Redis and a clock that are
-//! simulated, in one thread, all by one seed.
+//! A deterministic simulation: the real journal, applier, ledger, link and walk of the storer, over a disk, a Redis, a
+//! row store and a clock that are simulated, in one thread, all by one seed.
 //!
 //! Outside of the gateways a history is kept of what every client was told. In the end everything is mended and comes
 //! to rest, and then: what was answered `ok` is counted exactly once, what was refused not at all, what nobody knows at
-//! most once, and exactly once after it was sent again with its key and answered.
+//! most once, and exactly once after it was sent again with its key and answered. The same holds for the rows of events in
+//! the store, but for what was erased since.
 //!
 //! `FOOTFALL_SIMULATION_SEEDS` says how many seeds are run (5,000), `FOOTFALL_SIMULATION_FIRST` which is the first (0);
 //! `FOOTFALL_SIMULATION_SEED` runs one of them and tells what happened in it.
@@ -17,7 +18,9 @@ mod process;
 mod random;
 mod remote;
 mod rot;
+mod rows;
 mod server;
+mod stored;
 mod sweeps;
 mod time;
 mod twin;
@@ -88,6 +91,8 @@ fn what_once_did_not_add_up_does() {
     for seed in [
         2_922, 6_306, 30_642, 37_513, 44_861, 49_158, 52_148, 93_214, 205_395, 229_345,
     ] {
+        // They did so in worlds without a store.
+        assert_eq!(check::run_without_store(seed), Ok(()), "seed {seed}, no store");
         assert_eq!(check::run(seed, None, false).0, Ok(()), "{}", tell(seed, None));
     }
 }

@@ -45,10 +45,22 @@ pub enum Mutant {
     ResentAsNew,
     /// What Redis says of a gap is not listened to.
     GapIgnored,
+    /// The event store notes its place in the log before the rows, and may die in between.
+    StoreCursorFirst,
+    /// The event store says that rows are committed, and forgets them.
+    StoreCommitLost,
+    /// The event store takes rows again that it has.
+    StoreReplayTaken,
+    /// The event store is told to erase, and does not.
+    StoreErasureForgotten,
+    /// The event store tells a place in the log up to which it has committed nothing.
+    StoreToldEarly,
+    /// Whoever fills the event store forgets which ids it has seen.
+    StoreWindowForgotten,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::SyncDoesNothing,
         Self::SyncErrorIgnored,
         Self::NamesNeverSynced,
@@ -70,5 +82,11 @@ impl Mutant {
         Self::RefoldOneTooLate,
         Self::ResentAsNew,
         Self::GapIgnored,
+        Self::StoreCursorFirst,
+        Self::StoreCommitLost,
+        Self::StoreReplayTaken,
+        Self::StoreErasureForgotten,
+        Self::StoreToldEarly,
+        Self::StoreWindowForgotten,
     ];
 }

@@ -38,10 +38,19 @@ pub struct Plan {
     /// A copy of a directory is started beside it.
     pub clones: bool,
     pub time_jumps: bool,
+    /// Events are stored.
+    pub stored: bool,
+    /// A user's events are erased now and then.
+    pub wipes: bool,
+    /// Old months are dropped.
+    pub retention: bool,
+    /// A part of the store is damaged when the power goes.
+    pub store_rot: bool,
 }
 
 impl Plan {
-    pub fn draw(random: &mut Random, mutant: Option<Mutant>) -> Self {
+    /// What concerns the store is drawn apart, so that worlds without one are what they were before there was one.
+    pub fn draw(random: &mut Random, apart: &mut Random, mutant: Option<Mutant>) -> Self {
         let mut plan = Self {
             steps: 60 + random.below(200),
             gateways: 1 + random.place(2),
@@ -66,12 +75,26 @@ impl Plan {
             restores: random.chance(15),
             clones: random.chance(15),
             time_jumps: random.chance(20),
+            stored: apart.chance(50),
+            wipes: apart.chance(50),
+            retention: apart.chance(20),
+            store_rot: apart.chance(20),
         };
         if let Some(mutant) = mutant {
             plan.suit(mutant);
         }
         plan.leave_out_the_impossible();
         plan
+    }
+
+    /// How many percent of what is sent are events: what a store is for.
+    pub fn events(&self) -> u64 {
+        if self.stored { self.events.max(50) } else { self.events }
+    }
+
+    /// The same world without a store.
+    pub fn leave_out_store(&mut self) {
+        self.stored = false;
     }
 
     /// Gives a planted mistake the faults that it makes a difference in.
@@ -103,6 +126,14 @@ impl Plan {
             }
             Mutant::RefoldOneTooEarly | Mutant::RefoldOneTooLate | Mutant::SequenceFirst => self.embedded = false,
             Mutant::AnsweredBeforeWrite | Mutant::SegmentsRemovedEarly => {}
+            Mutant::StoreCursorFirst | Mutant::StoreReplayTaken => (self.stored, self.kills) = (true, true),
+            Mutant::StoreCommitLost | Mutant::StoreToldEarly => {
+                (self.stored, self.kills, self.removal, self.store_rot) = (true, true, true, false);
+            }
+            Mutant::StoreErasureForgotten => {
+                (self.stored, self.wipes, self.durability) = (true, true, Durability::Disk)
+            }
+            Mutant::StoreWindowForgotten => (self.stored, self.keyed, self.removal) = (true, 50, false),
         }
     }
 
@@ -136,7 +167,7 @@ impl Plan {
 
     pub fn config(&self) -> Config {
         let mut config = Config::default();
-        config.store.enabled = false;
+        config.store.enabled = self.stored;
         config.journal.durability = self.durability;
         config.journal.segment_bytes = self.segment_bytes;
         config.journal.spool_bytes_max = self.spool_bytes_max;

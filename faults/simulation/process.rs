@@ -1,26 +1,32 @@
 //! A gateway's process: the real parts, driven by hand.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use footfall::config::Config;
+use footfall::config::{ApplyConfig, Config};
 use footfall::counters::Remote as _;
-use footfall::event::{Country, Event, EventId, Sequence, SiteId};
+use footfall::event::{CounterHash, Country, Erasure, Event, EventId, Family, Sequence, SiteId};
 use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
-use footfall::pipeline::parts::{Answer, Backlog, Core, Gather, Keyed, Link, Parts, Submission, advance, persist};
+use footfall::pipeline::parts::{
+    Answer, Backlog, Core, Gather, Keyed, Link, Parts, Rows as _, Storing, StoringError, Submission, Tracks, advance,
+    persist,
+};
 use footfall::pipeline::{EventBatch, PipelineError, Place, Shared, Word};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::disk::Directory;
 use crate::history::{Outcome, Ticket};
-use crate::random::SharedRandom;
+use crate::mutant::Mutant;
+use crate::random::{Random, SharedRandom};
 use crate::remote::{SimRemote, pause};
+use crate::rows::{SimRows, own_id};
 use crate::time::SimClock;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -50,6 +56,26 @@ pub struct Bond {
     pub fenced: Cell<bool>,
 }
 
+/// Who fills the event store.
+struct Storer {
+    directory: Directory,
+    tracks: Tracks,
+    config: ApplyConfig,
+    /// `None` until it is opened, and after it has failed.
+    storing: Option<Storing<SimRows>>,
+    /// The last synced frame and the last applied one when everything was stored.
+    rested: Option<[Sequence; 2]>,
+    mutant: Option<Mutant>,
+}
+
+/// An event as a client sends it.
+pub struct Fact<'a> {
+    pub country: Country,
+    pub key: Option<&'a [u8]>,
+    /// Where there is a store, an event has a user, and a time before now.
+    pub of: Option<(usize, u64)>,
+}
+
 pub struct Process {
     pub shared: Arc<Shared>,
     pub core: Rc<RefCell<Core>>,
@@ -59,6 +85,7 @@ pub struct Process {
     gathering: Task,
     link: Option<Task>,
     waiting: Vec<(Ticket, Waiting)>,
+    storer: Option<Storer>,
     /// Frames may be missing that were synced: somebody damages files here.
     pub damaged: bool,
 }
@@ -77,6 +104,11 @@ impl Process {
             (directory.disk(), Identity(identity)),
             Arc::new(clock.clone()),
         )?;
+        let tracks = config.store.enabled.then(|| {
+            let lane = (core.segments().clone(), core.head());
+            Tracks::begin(&shared, lane, None, identity)
+        });
+        let storer = tracks.map(|tracks| Storer::new((directory.clone(), tracks), config));
         let core = Rc::new(RefCell::new(core));
         let bond = Rc::new(Bond::default());
         let link = redis.map(|(remote, random)| {
@@ -94,6 +126,7 @@ impl Process {
             gather,
             link,
             waiting: Vec::new(),
+            storer,
             damaged: false,
         })
     }
@@ -116,10 +149,16 @@ impl Process {
 
     /// An event with the name of a country; with a key as its id, it comes twice in its batch, and every other of such
     /// batches has an `Idempotency-Key`.
-    pub fn event(&mut self, ticket: Ticket, country: Country, key: Option<&[u8]>) {
-        let (name, now_ms) = (country.to_string(), self.shared.log.clock().unix_ms());
-        let id = key.map_or(EventId::Own([7; 16]), EventId::Client);
-        let event = Event::new(SiteId::DEFAULT, &name, id, now_ms);
+    pub fn event(&mut self, ticket: Ticket, fact: &Fact<'_>) {
+        let (name, now_ms) = (fact.country.to_string(), self.shared.log.clock().unix_ms());
+        let key = fact.key;
+        let id = key.map_or(own_id(ticket.0), EventId::Client);
+        let user = fact.of.map(|(user, _)| user.to_string()).unwrap_or_default();
+        let event = Event {
+            user: &user,
+            time_ms: now_ms - fact.of.map_or(0, |(_, age_ms)| age_ms),
+            ..Event::new(SiteId::DEFAULT, &name, id, now_ms)
+        };
         let mut batch = EventBatch::default();
         let is_marked = key.is_some() && ticket.0.is_multiple_of(2);
         for index in 0..=u64::from(key.is_some()) {
@@ -134,6 +173,49 @@ impl Process {
         let joined = self.gather.join_events(Submission { batch, waiter });
         joined.expect("little waits here");
         self.waiting.push((ticket, Waiting::EventsWritten(written, is_marked)));
+    }
+
+    /// All events of a user are to go.
+    pub fn wipe(&mut self, ticket: Ticket, user: usize) {
+        let now_ms = self.shared.log.clock().unix_ms();
+        let batch = EventBatch::erasure(&Erasure::User(SiteId::DEFAULT, &user.to_string()), now_ms);
+        let (waiter, written) = oneshot::channel();
+        let joined = self.gather.join_events(Submission { batch, waiter });
+        joined.expect("little waits here");
+        self.waiting.push((ticket, Waiting::EventsWritten(written, false)));
+    }
+
+    /// Lets the storer go on; it commits when chance says so, or at the end if it is `eager`.
+    pub fn store(&mut self, random: &mut Random, eager: bool) {
+        let head = self.core.borrow().head();
+        if let Some(storer) = &mut self.storer {
+            storer.turn(&self.shared, head, (random, eager));
+        }
+    }
+
+    /// Drops months of the store that are older than some time.
+    pub fn drop_before(&mut self, time_ms: u64) {
+        let storing = self.storer.as_mut().and_then(|storer| storer.storing.as_mut());
+        if let Some(storing) = storing {
+            // An error means that it must be opened again, which the next commit says, too.
+            let _ = storing.store().drop_before(footfall::store::Month::of(time_ms));
+        }
+    }
+
+    /// Events by name, as the ledger has them; visits are among them.
+    pub fn counted_events(&self) -> BTreeMap<String, u64> {
+        let hash = CounterHash {
+            site: SiteId::DEFAULT,
+            family: Family::Events,
+        };
+        let totals = self.core.borrow().ledger.totals(&hash);
+        totals.into_iter().map(|(name, total)| (name.into(), total)).collect()
+    }
+
+    /// Whether everything that counts is stored.
+    pub fn is_stored(&self) -> bool {
+        let now = [self.shared.log.synced(), self.core.borrow().head()];
+        self.storer.as_ref().is_none_or(|storer| storer.rested == Some(now))
     }
 
     pub fn gather(&mut self) {
@@ -209,7 +291,7 @@ impl Process {
     }
 
     /// The end as a signal asks for it; who was answered meanwhile.
-    pub fn stop(self) -> Vec<(Ticket, Outcome)> {
+    pub fn stop(self, random: &mut Random) -> Vec<(Ticket, Outcome)> {
         let Self {
             shared,
             core,
@@ -217,6 +299,7 @@ impl Process {
             mut gathering,
             mut link,
             waiting,
+            mut storer,
             ..
         } = self;
         poll(&mut gathering);
@@ -229,12 +312,82 @@ impl Process {
             }
         }
         persist(&shared, &mut core.borrow_mut());
+        let head = core.borrow().head();
+        if let Some(storer) = &mut storer {
+            storer.turn(&shared, head, (random, true));
+        }
         let mut answers = Vec::new();
         for (ticket, waiting) in waiting {
             let outcome = ask(waiting).or_else(ask).unwrap_or(Outcome::Unknown);
             answers.push((ticket, outcome));
         }
         answers
+    }
+}
+
+impl Storer {
+    fn new((directory, tracks): (Directory, Tracks), config: &Config) -> Self {
+        let mutant = directory.mutant();
+        let (mut tracks, mut config) = (tracks, config.apply.clone());
+        if mutant == Some(Mutant::StoreWindowForgotten) {
+            (tracks.decided, config.window_ms) = (None, 1);
+        }
+        Self {
+            directory,
+            tracks,
+            config,
+            storing: None,
+            rested: None,
+            mutant,
+        }
+    }
+
+    /// As the storer's thread does it: opens the store if need be, hands over what is decided, commits, tells.
+    fn turn(&mut self, shared: &Shared, head: Sequence, (random, eager): (&mut Random, bool)) {
+        self.rested = None;
+        if self.serve(shared, head, (random, eager)).is_err() {
+            self.storing = None;
+            self.tracks.tell_waiting(shared);
+        }
+    }
+
+    fn serve(
+        &mut self,
+        shared: &Shared,
+        head: Sequence,
+        (random, eager): (&mut Random, bool),
+    ) -> Result<(), StoringError> {
+        let Self { tracks, storing, .. } = self;
+        let storing = match storing {
+            Some(storing) => storing,
+            None => {
+                let rows = SimRows::open(&self.directory, self.mutant)?;
+                tracks.tell_opened(shared, rows.cursor());
+                storing.insert(Storing::over(rows, tracks, &self.config))
+            }
+        };
+        let synced = shared.log.synced();
+        let done = storing.advance(tracks.synced(synced), &mut |rows| {
+            if random.chance(15) {
+                rows.commit()?;
+                tracks.tell_stored(shared, rows.cursor());
+            }
+            Ok(eager || !random.chance(3))
+        })?;
+        if self.mutant == Some(Mutant::StoreToldEarly) {
+            tracks.tell_stored(shared, storing.head());
+        }
+        if (eager || random.chance(50)) && storing.store().is_behind() {
+            storing.store().commit()?;
+            tracks.tell_stored(shared, storing.store().cursor());
+        }
+        if !done {
+            // Whoever breaks off must begin a new walk.
+            self.storing = None;
+        } else if !storing.store().is_behind() {
+            self.rested = Some([synced, head]);
+        }
+        Ok(())
     }
 }
 

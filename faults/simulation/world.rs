@@ -16,7 +16,7 @@ use crate::disk::{Directory, DiskFaults};
 use crate::history::{History, Outcome, Ticket};
 use crate::mutant::Mutant;
 use crate::plan::Plan;
-use crate::process::Process;
+use crate::process::{Fact, Process};
 use crate::random::{Random, SharedRandom};
 use crate::remote::{SharedWireFaults, SimRemote};
 use crate::server::{Server, SharedServer};
@@ -31,6 +31,8 @@ pub struct Node {
     pub retired: bool,
     /// An older copy of the directory, and the step in which it was made.
     copy: Option<(Directory, u64)>,
+    /// The last step in which it was put back to a copy.
+    pub restored: u64,
 }
 
 pub struct World {
@@ -38,6 +40,8 @@ pub struct World {
     pub mutant: Option<Mutant>,
     pub random: Random,
     shared_random: SharedRandom,
+    /// What concerns the event store.
+    pub store_random: Random,
     pub clock: SimClock,
     pub server: SharedServer,
     wire: SharedWireFaults,
@@ -50,11 +54,18 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, mutant: Option<Mutant>, traced: bool) -> Self {
-        let mut random = Random::new(seed);
-        let plan = Plan::draw(&mut random, mutant);
+        Self::with_plan(seed, (mutant, traced), |_| {})
+    }
+
+    /// A world whose plan was changed.
+    pub fn with_plan(seed: u64, (mutant, traced): (Option<Mutant>, bool), change: impl FnOnce(&mut Plan)) -> Self {
+        let (mut random, mut store_random) = (Random::new(seed), Random::new(!seed));
+        let mut plan = Plan::draw(&mut random, &mut store_random, mutant);
+        change(&mut plan);
         let server = Server::new(random.fork(), mutant);
         let mut world = Self {
             mutant,
+            store_random,
             shared_random: SharedRandom::new(random.fork()),
             clock: SimClock::new(),
             server: Rc::new(RefCell::new(server)),
@@ -95,6 +106,7 @@ impl World {
             process: None,
             retired: false,
             copy: None,
+            restored: 0,
         });
         self.nodes.len() - 1
     }
@@ -110,6 +122,7 @@ impl World {
     }
 
     pub fn pass(&mut self, ms: u64) {
+        self.history.step = self.step;
         self.clock.pass(ms);
         self.look_at_the_clock();
     }
@@ -134,7 +147,28 @@ impl World {
             }
             _ => self.disturb(node),
         }
+        if self.plan.stored {
+            self.look_after_store(node);
+        }
         self.look_after(node);
+    }
+
+    fn look_after_store(&mut self, node: usize) {
+        let mut random = self.store_random.fork();
+        if random.chance(30) {
+            self.with(node, |process| process.store(&mut random, false));
+        }
+        if self.plan.wipes && random.chance(4) && self.nodes[node].process.is_some() {
+            let user = random.place(crate::history::USERS);
+            let ticket = self.history.wipe(node, user);
+            self.say(|| format!("{ticket:?} to node {node}: user {user} is to be erased"));
+            self.with(node, |process| process.wipe(ticket, user));
+        }
+        if self.plan.retention && random.chance(1) {
+            let before_ms = self.clock.unix_ms() - random.below(100) * 86_400_000;
+            self.say(|| format!("node {node} drops old months"));
+            self.with(node, |process| process.drop_before(before_ms));
+        }
     }
 
     /// Something goes wrong, or is mended.
@@ -241,7 +275,7 @@ impl World {
     fn note(&mut self, node: usize, answers: Vec<(Ticket, Outcome)>) {
         for (ticket, outcome) in answers {
             self.say(|| format!("node {node} answers {ticket:?}: {outcome:?}"));
-            let keyed = self.history.requests[ticket.0].key.is_some();
+            let keyed = self.history.is_keyed(ticket);
             // Apply decides keyed visits, and sees synced frames only.
             let safe = keyed || self.plan.durability != Durability::Os;
             self.history.settle(ticket, outcome, (self.step, safe));
@@ -294,15 +328,7 @@ impl World {
 
     /// Whoever waited gets no answer.
     fn forget_clients(&mut self, node: usize) {
-        let requests = self.history.requests.iter().enumerate();
-        let waiting: Vec<Ticket> = requests
-            .filter(|(_, request)| request.node == node)
-            .flat_map(|(number, request)| {
-                let open = request.attempts.iter().enumerate();
-                open.filter_map(move |(attempt, seen)| seen.outcome.is_none().then_some((number, attempt)))
-            })
-            .collect();
-        for ticket in waiting {
+        for ticket in self.history.waiting(node) {
             self.history.settle(ticket, Outcome::Unknown, (self.step, false));
         }
     }
@@ -317,6 +343,11 @@ impl World {
         self.say(|| format!("node {node} loses power"));
         self.nodes[node].directory.cut_power();
         self.history.power_cut(node);
+        if self.plan.stored && self.plan.store_rot && self.store_random.chance(30) {
+            let place = self.store_random.place(8);
+            let damaged = self.nodes[node].directory.damage_table(place);
+            self.say(|| format!("the store of node {node} is damaged: {damaged}"));
+        }
         self.rot(node);
     }
 
@@ -326,7 +357,7 @@ impl World {
             return;
         };
         self.say(|| format!("node {node} stops"));
-        let answers = process.stop();
+        let answers = process.stop(&mut self.store_random);
         if !self.nodes[node].directory.is_dead() {
             self.note(node, answers);
         }
@@ -383,7 +414,7 @@ impl World {
             if self.random.chance(self.plan.keyed) {
                 self.history.requests[request].key = Some(format!("key-{request}").into_bytes());
             }
-            self.history.requests[request].is_event = self.random.chance(self.plan.events);
+            self.history.requests[request].is_event = self.random.chance(self.plan.events());
             self.send(request);
         }
     }
@@ -415,6 +446,7 @@ impl World {
         let ticket = self.history.attempt(request);
         let known = &self.history.requests[request];
         let (node, country, key, is_event) = (known.node, known.country, known.key.clone(), known.is_event);
+        let of = self.plan.stored.then(|| (known.user(), known.age_ms()));
         self.say(|| {
             format!(
                 "{ticket:?} to node {node}: {country}, keyed {}, event {is_event}",
@@ -423,7 +455,8 @@ impl World {
         });
         let key = key.as_deref();
         if is_event {
-            self.with(node, |process| process.event(ticket, country, key));
+            let fact = Fact { country, key, of };
+            self.with(node, |process| process.event(ticket, &fact));
         } else {
             self.with(node, |process| process.visit(ticket, country, key));
         }
@@ -443,6 +476,8 @@ impl World {
         self.with(node, Process::gather);
         self.with(node, Process::apply);
         self.with(node, Process::attend);
+        let mut random = self.store_random.fork();
+        self.with(node, |process| process.store(&mut random, true));
         self.with(node, Process::persist);
         self.nodes[node]
             .directory
@@ -456,7 +491,7 @@ impl World {
                 // What Redis holds may have changed behind the link's back.
                 let held = process.held();
                 let told = held.is_none_or(|held| held == self.server.borrow().cursor(process.guard()));
-                told && process.is_drained() && !process.bond.fenced.get()
+                told && process.is_drained() && process.is_stored() && !process.bond.fenced.get()
             });
             node.retired || drained
         };

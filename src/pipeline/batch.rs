@@ -30,7 +30,7 @@ impl EventBatch {
     }
 
     /// An erasure, which goes the way of events and is none.
-    pub(super) fn erasure(erasure: &Erasure<'_>, now_ms: u64) -> Self {
+    pub fn erasure(erasure: &Erasure<'_>, now_ms: u64) -> Self {
         let mut batch = Self {
             is_erasure: true,
             ..Self::default()

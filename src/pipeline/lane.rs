@@ -137,14 +137,9 @@ impl Running {
     /// # Errors
     /// When its thread cannot be made.
     pub fn store(&mut self, resting: Option<&Self>) -> Result<(), PipelineError> {
-        let head = resting.map_or(self.head, |resting| self.head.max(resting.head));
-        self.shared.decided.begin(head);
-        let tracks = Tracks {
-            writing: self.segments.clone(),
-            resting: resting.map(|resting| (resting.segments.clone(), resting.head)),
-            key: self.home.identity().0,
-            decided: Some(self.shared.decided.clone()),
-        };
+        let resting = resting.map(|resting| (resting.segments.clone(), resting.head));
+        let (writing, key) = ((self.segments.clone(), self.head), self.home.identity().0);
+        let tracks = Tracks::begin(&self.shared, writing, resting, key);
         self.storer = Storer::start(self.shared.clone(), tracks).map_err(JournalError::Io)?;
         Ok(())
     }

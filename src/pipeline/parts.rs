@@ -13,7 +13,7 @@ pub use super::core::{Core, RefoldError};
 pub use super::gather::Gather;
 pub use super::link::{Interruption, Link};
 pub use super::singles::{Keyed, Submission};
-pub use super::storing::{Storing, StoringError};
+pub use super::storing::{Rows, Storing, StoringError};
 pub use super::taking_up::TakeUpError;
 pub use super::walk::{Told, Tracks, Walk};
 

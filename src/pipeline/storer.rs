@@ -17,7 +17,6 @@ use super::walk::Tracks;
 use crate::clock;
 use crate::counters::Backoff;
 use crate::event::Sequence;
-use crate::journal::Segments;
 use crate::store::{Month, Store, StoreError};
 
 /// Pause between two looks at the log: rows gather meanwhile.
@@ -93,7 +92,7 @@ impl Keeper {
             }
             self.shared.metrics.store.failures.inc();
             self.shared.status.set_store_trouble(Some(trouble));
-            self.note_waiting();
+            self.tracks.tell_waiting(&self.shared);
             if self.is_stopping() {
                 break;
             }
@@ -107,8 +106,7 @@ impl Keeper {
         let Shared { config, log, .. } = &*self.shared;
         let (mut storing, findings) = Storing::open(config, &self.tracks, in_doubt)?;
         self.shared.metrics.store.damages.inc_by(findings.len() as u64);
-        // A journal that was restored without its store must not give sequences that the store has seen.
-        log.skip_past(storing.store().cursor());
+        self.tracks.tell_opened(&self.shared, storing.store().cursor());
         let mut pace = Pace::new(&config.store);
         self.publish(storing.store(), Sequence::ZERO);
         let check = StoreCheck::start(storing.store().library())?;
@@ -195,25 +193,9 @@ impl Keeper {
         let lag = upto.0.saturating_sub(cursor.0);
         metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         metrics.up.set(1);
-        self.shared.set_stored_upto(cursor);
-        self.shared.decided.forget(cursor);
-        self.note_waiting();
+        self.tracks.tell_stored(&self.shared, cursor);
         self.shared.status.set_store_trouble(None);
         self.shared.stored.store(Some(Arc::new(library)));
-    }
-
-    /// Tells the log how much waits for the store: as with counters that are away, there is a most.
-    fn note_waiting(&self) {
-        let stored = self.shared.stored_upto();
-        let waiting = |segments: &Arc<Segments>| -> u64 {
-            let list = segments.list();
-            let unstored = list.iter().filter(|segment| segment.first > stored);
-            unstored.map(|segment| segment.bytes).sum()
-        };
-        let resting = self.tracks.resting.iter().map(|(segments, _)| waiting(segments));
-        self.shared
-            .log
-            .set_unstored(waiting(&self.tracks.writing) + resting.sum::<u64>());
     }
 
     /// Drops the months that are too old by the gateway's clock.

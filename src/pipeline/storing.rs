@@ -4,16 +4,52 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::Shared;
 use super::walk::{Told, Tracks, Walk};
-use crate::config::Config;
+use crate::config::{ApplyConfig, Config};
 use crate::enrich::Tags;
-use crate::event::Sequence;
+use crate::event::{Erasure, Row, Sequence};
+use crate::journal::Segments;
 use crate::store::{Finding, Lack, Store, StoreError, StoreLimits};
 
+/// What takes the rows: the store, or what a simulation has in its place.
+pub trait Rows {
+    /// Everything up to here is durable; the next row to append is above.
+    fn cursor(&self) -> Sequence;
+
+    /// Whether anything was handed over that is not committed.
+    fn is_behind(&self) -> bool;
+
+    /// Takes a row, unless it has it already.
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError>;
+
+    /// Deletes what is at or below a sequence and matches, unless that was done already.
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError>;
+
+    /// Notes that everything up to a sequence was handed over.
+    fn advance(&mut self, sequence: Sequence);
+
+    /// Makes everything that was handed over durable.
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Notes why it lacks events, durably with the next commit.
+    fn note_lack(&mut self, lack: Lack);
+}
+
 /// The store of a data directory, and where in the log it is.
-pub struct Storing {
-    store: Store,
+pub struct Storing<R = Store> {
+    store: R,
     walk: Walk,
     tally: Tally,
 }
@@ -59,18 +95,30 @@ impl Storing {
         } else {
             Store::open(&folder, limits)
         };
-        let (mut store, findings) = opened?;
+        let (store, findings) = opened?;
+        Ok((Self::over(store, tracks, &config.apply), findings))
+    }
+}
+
+impl<R: Rows> Storing<R> {
+    /// Finds the place of a store in the log.
+    pub fn over(mut store: R, tracks: &Tracks, config: &ApplyConfig) -> Self {
         if !tracks.reach_back_to(store.cursor()) {
             store.note_lack(Lack::Start);
         }
-        let walk = Walk::new(tracks, store.cursor(), &config.apply);
+        let walk = Walk::new(tracks, store.cursor(), config);
         let tally = Tally::default();
-        Ok((Self { store, walk, tally }, findings))
+        Self { store, walk, tally }
     }
 
     /// The store.
-    pub const fn store(&mut self) -> &mut Store {
+    pub const fn store(&mut self) -> &mut R {
         &mut self.store
+    }
+
+    /// Everything up to here was handed over.
+    pub const fn head(&self) -> Sequence {
+        self.walk.head()
     }
 
     /// What was done since the last call.
@@ -86,7 +134,7 @@ impl Storing {
     pub fn advance(
         &mut self,
         upto: Sequence,
-        turn: &mut dyn FnMut(&mut Store) -> Result<bool, StoreError>,
+        turn: &mut dyn FnMut(&mut R) -> Result<bool, StoreError>,
     ) -> Result<bool, StoringError> {
         let Self { store, walk, tally } = self;
         let mut failed = None;
@@ -114,5 +162,82 @@ impl Storing {
             store.advance(walk.head());
         }
         Ok(done)
+    }
+}
+
+impl Rows for Store {
+    fn cursor(&self) -> Sequence {
+        self.cursor()
+    }
+
+    fn is_behind(&self) -> bool {
+        self.is_behind()
+    }
+
+    fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        self.append(row)
+    }
+
+    fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
+        self.erase(sequence, erasure)
+    }
+
+    fn advance(&mut self, sequence: Sequence) {
+        self.advance(sequence);
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.commit()
+    }
+
+    fn note_lack(&mut self, lack: Lack) {
+        self.note_lack(lack);
+    }
+}
+
+/// What a store has to say to those who share the log with it.
+impl Tracks {
+    /// What the lanes of a process are read from, before anything is applied: `writing` with its last frame, and the lane
+    /// that rests.
+    pub fn begin(
+        shared: &Shared,
+        (segments, head): (Arc<Segments>, Sequence),
+        resting: Option<(Arc<Segments>, Sequence)>,
+        key: [u8; 16],
+    ) -> Self {
+        let head = resting.as_ref().map_or(head, |(_, end)| head.max(*end));
+        shared.decided.begin(head);
+        Self {
+            writing: segments,
+            resting,
+            key,
+            decided: Some(shared.decided.clone()),
+        }
+    }
+
+    /// A store was opened that is so far: a journal that was restored without it must not give sequences that it has
+    /// seen.
+    pub fn tell_opened(&self, shared: &Shared, cursor: Sequence) {
+        shared.log.skip_past(cursor);
+        self.tell_stored(shared, cursor);
+    }
+
+    /// The store durably is so far: nobody need keep anything for it up to there.
+    pub fn tell_stored(&self, shared: &Shared, cursor: Sequence) {
+        shared.set_stored_upto(cursor);
+        shared.decided.forget(cursor);
+        self.tell_waiting(shared);
+    }
+
+    /// Tells the log how much waits for the store: as with counters that are away, there is a most.
+    pub fn tell_waiting(&self, shared: &Shared) {
+        let stored = shared.stored_upto();
+        let waiting = |segments: &Segments| -> u64 {
+            let list = segments.list();
+            let unstored = list.iter().filter(|segment| segment.first > stored);
+            unstored.map(|segment| segment.bytes).sum()
+        };
+        let resting = self.resting.iter().map(|(segments, _)| waiting(segments));
+        shared.log.set_unstored(waiting(&self.writing) + resting.sum::<u64>());
     }
 }

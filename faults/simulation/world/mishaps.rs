@@ -72,7 +72,13 @@ impl World {
                 self.kill(node);
                 self.say(|| format!("node {node} is restored to step {step}"));
                 self.forfeit(node, step);
-                self.nodes[node].directory.restore(&copy);
+                self.nodes[node].restored = self.step;
+                if self.plan.stored && self.store_random.chance(40) {
+                    self.say(|| "the event store is not put back".into());
+                    self.nodes[node].directory.restore_without_store(&copy);
+                } else {
+                    self.nodes[node].directory.restore(&copy);
+                }
             }
             // What a copy has that has not met Redis could be in Redis or not by the time it is put back.
             _ if !self.nodes[node].directory.has_met() && !self.plan.embedded => {}
