@@ -4,6 +4,7 @@ use footfall::apply::VISIT_FIELD;
 use footfall::event::Family;
 
 use crate::mutant::Mutant;
+use crate::plan::Plan;
 use crate::stored;
 use crate::world::World;
 
@@ -20,7 +21,7 @@ pub fn run(seed: u64, mutant: Option<Mutant>, traced: bool) -> (Result<(), Strin
 
 /// The same in a world that stores no events.
 pub fn run_without_store(seed: u64) -> Result<(), String> {
-    let mut world = World::with_plan(seed, (None, false), |plan| plan.leave_out_store());
+    let mut world = World::with_plan(seed, (None, false), Plan::leave_out_store);
     world.live();
     end(&mut world)
 }

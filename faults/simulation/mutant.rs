@@ -57,9 +57,15 @@ pub enum Mutant {
     StoreToldEarly,
     /// Whoever fills the event store forgets which ids it has seen.
     StoreWindowForgotten,
+    /// Whoever takes over fills the event store from its own lane alone.
+    StoreLaneForgotten,
+    /// Whoever takes over fills the event store before the process before has ended.
+    StoreTakenEarly,
 }
 
 impl Mutant {
+    /// Those that only a hand-over shows.
+    pub const OF_LANES: [Self; 2] = [Self::StoreLaneForgotten, Self::StoreTakenEarly];
     pub const ALL: [Self; 27] = [
         Self::SyncDoesNothing,
         Self::SyncErrorIgnored,

@@ -125,13 +125,16 @@ impl Plan {
                 (self.restores, self.clones, self.wire, self.kills) = (false, false, false, false);
             }
             Mutant::RefoldOneTooEarly | Mutant::RefoldOneTooLate | Mutant::SequenceFirst => self.embedded = false,
-            Mutant::AnsweredBeforeWrite | Mutant::SegmentsRemovedEarly => {}
+            Mutant::AnsweredBeforeWrite
+            | Mutant::SegmentsRemovedEarly
+            | Mutant::StoreLaneForgotten
+            | Mutant::StoreTakenEarly => {}
             Mutant::StoreCursorFirst | Mutant::StoreReplayTaken => (self.stored, self.kills) = (true, true),
             Mutant::StoreCommitLost | Mutant::StoreToldEarly => {
                 (self.stored, self.kills, self.removal, self.store_rot) = (true, true, true, false);
             }
             Mutant::StoreErasureForgotten => {
-                (self.stored, self.wipes, self.durability) = (true, true, Durability::Disk)
+                (self.stored, self.wipes, self.durability) = (true, true, Durability::Disk);
             }
             Mutant::StoreWindowForgotten => (self.stored, self.keyed, self.removal) = (true, 50, false),
         }

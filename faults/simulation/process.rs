@@ -15,8 +15,8 @@ use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
 use footfall::pipeline::parts::{
-    Answer, Backlog, Core, Gather, Keyed, Link, Parts, Rows as _, Storing, StoringError, Submission, Tracks, advance,
-    persist,
+    Answer, Backlog, Core, Duty, Found, Gather, Keyed, Link, Parts, Rows as _, Storing, StoringError, Submission,
+    Tracks, advance, persist,
 };
 use footfall::pipeline::{EventBatch, PipelineError, Place, Shared, Word};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -57,7 +57,7 @@ pub struct Bond {
 }
 
 /// Who fills the event store.
-struct Storer {
+pub struct Storer {
     directory: Directory,
     tracks: Tracks,
     config: ApplyConfig,
@@ -98,17 +98,25 @@ impl Process {
         clock: &SimClock,
         redis: Option<(SimRemote, SharedRandom)>,
     ) -> Result<Self, PipelineError> {
-        let Parts { shared, core, commits } = Parts::open(
-            (config, Arc::default()),
+        let found = Found::open(
             (directory.ledger(), redis.as_ref().map(|(remote, _)| remote.writer())),
             (directory.disk(), Identity(identity)),
-            Arc::new(clock.clone()),
         )?;
+        let above = found.head().max(directory.table().seen());
+        let clock = Arc::new(clock.clone());
+        let Parts { shared, core, commits } =
+            found.begin((config, Arc::default()), clock, Duty::Write { above }, None)?;
         let tracks = config.store.enabled.then(|| {
             let lane = (core.segments().clone(), core.head());
             Tracks::begin(&shared, lane, None, identity)
         });
         let storer = tracks.map(|tracks| Storer::new((directory.clone(), tracks), config));
+        Ok(Self::of(Parts { shared, core, commits }, storer, redis))
+    }
+
+    /// One of parts that have begun.
+    pub fn of(parts: Parts, storer: Option<Storer>, redis: Option<(SimRemote, SharedRandom)>) -> Self {
+        let Parts { shared, core, commits } = parts;
         let core = Rc::new(RefCell::new(core));
         let bond = Rc::new(Bond::default());
         let link = redis.map(|(remote, random)| {
@@ -117,7 +125,7 @@ impl Process {
             task
         });
         let gather = Gather::new(shared.clone());
-        Ok(Self {
+        Self {
             gathering: Box::pin(gather.clone().run()),
             shared,
             core,
@@ -128,7 +136,12 @@ impl Process {
             waiting: Vec::new(),
             storer,
             damaged: false,
-        })
+        }
+    }
+
+    /// From now on it fills the event store.
+    pub fn take_store(&mut self, storer: Storer) {
+        self.storer = Some(storer);
     }
 
     pub fn visit(&mut self, ticket: Ticket, country: Country, key: Option<&[u8]>) {
@@ -326,7 +339,7 @@ impl Process {
 }
 
 impl Storer {
-    fn new((directory, tracks): (Directory, Tracks), config: &Config) -> Self {
+    pub fn new((directory, tracks): (Directory, Tracks), config: &Config) -> Self {
         let mutant = directory.mutant();
         let (mut tracks, mut config) = (tracks, config.apply.clone());
         if mutant == Some(Mutant::StoreWindowForgotten) {
@@ -358,13 +371,12 @@ impl Storer {
         (random, eager): (&mut Random, bool),
     ) -> Result<(), StoringError> {
         let Self { tracks, storing, .. } = self;
-        let storing = match storing {
-            Some(storing) => storing,
-            None => {
-                let rows = SimRows::open(&self.directory, self.mutant)?;
-                tracks.tell_opened(shared, rows.cursor());
-                storing.insert(Storing::over(rows, tracks, &self.config))
-            }
+        let storing = if let Some(storing) = storing {
+            storing
+        } else {
+            let rows = SimRows::open(&self.directory, self.mutant)?;
+            tracks.tell_opened(shared, (rows.seen(), rows.cursor()));
+            storing.insert(Storing::over(rows, tracks, &self.config))
         };
         let synced = shared.log.synced();
         let done = storing.advance(tracks.synced(synced), &mut |rows| {

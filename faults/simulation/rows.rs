@@ -73,6 +73,12 @@ impl Table {
         self.cursor
     }
 
+    /// The highest sequence that any part has heard of.
+    pub fn seen(&self) -> Sequence {
+        let parts = self.months.values().map(|part| part.committed);
+        parts.fold(self.cursor, Sequence::max)
+    }
+
     /// Damages one of its months; whether there is one.
     pub fn damage(&mut self, place: usize) -> bool {
         let months: Vec<_> = self.months.keys().copied().collect();
@@ -178,6 +184,10 @@ impl SimRows {
 impl Rows for SimRows {
     fn cursor(&self) -> Sequence {
         self.table.cursor
+    }
+
+    fn seen(&self) -> Sequence {
+        self.table.seen()
     }
 
     fn is_behind(&self) -> bool {

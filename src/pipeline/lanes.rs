@@ -277,10 +277,10 @@ impl Pipeline {
     }
 }
 
-/// How far the event store is, should it know more than a journal that was restored.
+/// What the event store has seen, should it know more than a journal that was restored.
 fn stored(config: &Config) -> Sequence {
     let folder = storing::folder(&config.journal.data_dir);
-    store::cursor_in(&folder).unwrap_or_else(|error| {
+    store::seen_in(&folder).unwrap_or_else(|error| {
         // It is no reason to turn events away; the storer goes on to say so until it can be opened.
         tracing::error!(%error, "the note about the event store cannot be read");
         Sequence::ZERO

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use super::answers::{Answer, Word};
 pub use super::applier::{advance, persist};
 pub use super::backlog::{Backlog, Batch};
+pub use super::beside::LEAP;
 pub use super::core::{Core, RefoldError};
 pub use super::gather::Gather;
 pub use super::link::{Interruption, Link};
@@ -123,23 +124,6 @@ impl Found {
             core.count_waiting(&shared).map_err(JournalError::Io)?;
         }
         Ok(Parts { shared, core, commits })
-    }
-}
-
-impl Parts {
-    /// The same at once, for a lane that has no other beside it.
-    ///
-    /// # Errors
-    /// When the disk cannot be read or written.
-    pub fn open(
-        config: (&Config, Arc<Metrics>),
-        ledger: (Ledger, Option<[u8; 16]>),
-        disk: (Arc<dyn Disk>, Identity),
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, PipelineError> {
-        let found = Found::open(ledger, disk)?;
-        let above = found.head();
-        found.begin(config, clock, Duty::Write { above }, None)
     }
 }
 

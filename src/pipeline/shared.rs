@@ -96,7 +96,8 @@ impl Shared {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_beside(&self, resting: Option<Arc<Self>>) {
+    /// Another lane rests beside this one from now on, or none.
+    pub fn set_beside(&self, resting: Option<Arc<Self>>) {
         if let Some(resting) = &resting {
             self.share_store_with(resting);
         }
@@ -132,7 +133,8 @@ impl Shared {
         self.handing_over.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_handing_over(&self, handing_over: bool) {
+    /// A new process is about to take over, or is not any more: no segment is removed meanwhile.
+    pub fn set_handing_over(&self, handing_over: bool) {
         self.handing_over.store(handing_over, Ordering::Release);
     }
 

@@ -106,7 +106,8 @@ impl Keeper {
         let Shared { config, log, .. } = &*self.shared;
         let (mut storing, findings) = Storing::open(config, &self.tracks, in_doubt)?;
         self.shared.metrics.store.damages.inc_by(findings.len() as u64);
-        self.tracks.tell_opened(&self.shared, storing.store().cursor());
+        let store = storing.store();
+        self.tracks.tell_opened(&self.shared, (store.seen(), store.cursor()));
         let mut pace = Pace::new(&config.store);
         self.publish(storing.store(), Sequence::ZERO);
         let check = StoreCheck::start(storing.store().library())?;

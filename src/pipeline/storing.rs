@@ -19,6 +19,9 @@ pub trait Rows {
     /// Everything up to here is durable; the next row to append is above.
     fn cursor(&self) -> Sequence;
 
+    /// The highest sequence that any part of it has heard of; a part may be ahead of the others.
+    fn seen(&self) -> Sequence;
+
     /// Whether anything was handed over that is not committed.
     fn is_behind(&self) -> bool;
 
@@ -170,6 +173,10 @@ impl Rows for Store {
         self.cursor()
     }
 
+    fn seen(&self) -> Sequence {
+        self.seen()
+    }
+
     fn is_behind(&self) -> bool {
         self.is_behind()
     }
@@ -215,10 +222,10 @@ impl Tracks {
         }
     }
 
-    /// A store was opened that is so far: a journal that was restored without it must not give sequences that it has
-    /// seen.
-    pub fn tell_opened(&self, shared: &Shared, cursor: Sequence) {
-        shared.log.skip_past(cursor);
+    /// A store was opened that has seen one sequence and has everything up to another: a journal that was restored without
+    /// it must not give sequences that it has seen.
+    pub fn tell_opened(&self, shared: &Shared, (seen, cursor): (Sequence, Sequence)) {
+        shared.log.skip_past(seen);
         self.tell_stored(shared, cursor);
     }
 

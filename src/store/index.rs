@@ -88,11 +88,7 @@ impl MonthIndex {
     }
 
     fn with(path: &Path, month: Month, index: Index, shape: &Shape) -> Result<Self, TantivyError> {
-        let payload = index.load_metas()?.payload;
-        let committed = match payload {
-            None => Sequence::ZERO,
-            Some(text) => Sequence(text.parse().map_err(|_| unreadable("the commit names no sequence"))?),
-        };
+        let committed = committed(&index)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(Self {
             month,
@@ -207,6 +203,21 @@ impl MonthIndex {
         let fields = self.index.fields_metadata()?;
         let paths = fields.iter().filter_map(|field| field.field_name.strip_prefix(&root));
         Ok(paths.map(|path| path.replace("\\.", ".").into()).collect())
+    }
+}
+
+/// Up to which sequence the index in a folder has its month; `None` if it does not say.
+pub fn committed_in(path: &Path) -> Option<Sequence> {
+    Index::open_in_dir(path).ok().and_then(|index| committed(&index).ok())
+}
+
+fn committed(index: &Index) -> Result<Sequence, TantivyError> {
+    match index.load_metas()?.payload {
+        None => Ok(Sequence::ZERO),
+        Some(text) => text
+            .parse()
+            .map(Sequence)
+            .map_err(|_| unreadable("the commit names no sequence")),
     }
 }
 

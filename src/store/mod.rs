@@ -88,17 +88,27 @@ impl From<&StoreConfig> for StoreLimits {
     }
 }
 
-/// The sequence up to which the store in a folder has everything, as its note says; zero where there is none.
+/// The highest sequence that the store in a folder has seen, as its note and its months say; zero where there is none.
 ///
 /// # Errors
 /// The note cannot be read.
-pub fn cursor_in(folder: &Path) -> io::Result<Sequence> {
-    match state::State::read(folder) {
-        Ok(state) => Ok(state.unwrap_or_default().cursor),
+pub fn seen_in(folder: &Path) -> io::Result<Sequence> {
+    let state = match state::State::read(folder) {
+        Ok(state) => state.unwrap_or_default(),
         // Whoever opens the store says so.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Sequence::ZERO),
-        Err(error) => Err(error),
-    }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => state::State::default(),
+        Err(error) => return Err(error),
+    };
+    let months = match opening::months_in(folder) {
+        Ok(months) => months,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    // One that cannot be read begins anew, and has seen nothing then.
+    let seen = months
+        .into_iter()
+        .filter_map(|month| index::committed_in(&folder.join(month.to_string())));
+    Ok(seen.fold(state.cursor, Sequence::max))
 }
 
 /// Why the store could not do what was asked.

@@ -107,6 +107,12 @@ impl Store {
         self.state.cursor
     }
 
+    /// The highest sequence that it has heard of: a month may be ahead of the cursor, as long as another is behind.
+    pub fn seen(&self) -> Sequence {
+        let months = self.months.values().map(|index| index.committed);
+        months.fold(self.state.cursor, Sequence::max)
+    }
+
     /// Whether anything was handed over that is not committed.
     pub fn is_behind(&self) -> bool {
         self.appended > self.state.cursor

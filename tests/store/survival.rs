@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use footfall::store::{Month, Store, StoreLimits};
+use footfall::event::Sequence;
+use footfall::store::{Month, Store, StoreLimits, seen_in};
 use jiff::Timestamp;
 
 use super::dice::Dice;
@@ -99,6 +100,34 @@ fn more_months_than_writers_and_no_commit_between_lose_nothing() {
     assert_eq!(sequences(&store), sequences_of(&rows));
     drop(store);
     assert_eq!(sequences(&open(folder.path())), sequences_of(&rows));
+}
+
+#[test]
+fn a_month_that_is_ahead_of_the_note_has_been_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = StoreLimits {
+        writers_max: 1,
+        writer_bytes: 15 << 20,
+        ..StoreLimits::default()
+    };
+    assert_eq!(seen_in(folder.path()).unwrap(), Sequence::ZERO);
+    let (mut store, _) = Store::open(folder.path(), limits).unwrap();
+    for (sequence, time) in [
+        (3, "2026-01-15T00:00:00Z"),
+        (5, "2026-01-16T00:00:00Z"),
+        (6, "2026-02-15T00:00:00Z"),
+    ] {
+        store.append(&OwnedRow::plain(sequence, time).row()).unwrap();
+    }
+    // The first month has made room for the second, and nobody has committed.
+    drop(store);
+    assert_eq!(seen_in(folder.path()).unwrap(), Sequence(5));
+    let store = open(folder.path());
+    assert_eq!((store.cursor(), store.seen()), (Sequence::ZERO, Sequence(5)));
+    drop(store);
+    // A month that cannot be read begins anew, and has seen nothing.
+    std::fs::write(folder.path().join("2026-01/meta.json"), "{").unwrap();
+    assert_eq!(seen_in(folder.path()).unwrap(), Sequence::ZERO);
 }
 
 #[test]
