@@ -12,6 +12,7 @@
 mod check;
 mod disk;
 mod history;
+mod lanes;
 mod mutant;
 mod plan;
 mod process;

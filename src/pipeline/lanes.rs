@@ -24,6 +24,8 @@ pub struct Pipeline {
     shared: Arc<Shared>,
     space: Space,
     lanes: Mutex<Lanes>,
+    /// The frames that this process writes lie above.
+    above: Sequence,
     /// What the lane that takes visits had kept when this process began: others tell totals that include it.
     before: Told,
 }
@@ -80,7 +82,7 @@ impl Pipeline {
         let mut writing = writing.start(config, metrics, Duty::Write { above }, None)?;
         writing.store(None)?;
         writing.apply()?;
-        Ok(Self::of(writing, Other::Unused(unused)))
+        Ok(Self::of(writing, above, Other::Unused(unused)))
     }
 
     fn with_two(
@@ -98,7 +100,7 @@ impl Pipeline {
         hear_beside(&mut writing, Sequence(u64::MAX))?;
         writing.store(Some(&resting))?;
         writing.apply()?;
-        Ok(Self::of(writing, Other::Resting(Box::new(resting))))
+        Ok(Self::of(writing, above, Other::Resting(Box::new(resting))))
     }
 
     /// Takes visits into the lane that another process has just let go of; nothing is applied before
@@ -126,10 +128,10 @@ impl Pipeline {
         // What can be read now need not be read while visits with a key wait.
         hear_beside(&mut writing, head)?;
         writing.shared.totals.set_whole(false);
-        Ok(Self::of(writing, Other::Away(away)))
+        Ok(Self::of(writing, above, Other::Away(away)))
     }
 
-    fn of(writing: Running, other: Other) -> Self {
+    fn of(writing: Running, above: Sequence, other: Other) -> Self {
         let shared = writing.shared.clone();
         let resting = match &other {
             Other::Resting(resting) => Some(resting.shared.clone()),
@@ -140,6 +142,7 @@ impl Pipeline {
         judge(&space, &shared);
         Self {
             space,
+            above,
             before: Told::own(&shared.totals),
             shared,
             lanes: Mutex::new(Lanes {
@@ -181,7 +184,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Lets go of the lane that rests, so that a new process can have it; gives the last frame of the other one.
+    /// Lets go of the lane that rests, so that a new process can have it; gives the last frame of the other one, or, if
+    /// nothing was written there yet, the sequence above which that will be: the new process must stay clear of both.
     /// From now on no segment is removed: the new process reads them.
     pub fn let_go(&self) -> Sequence {
         self.shared.set_handing_over(true);
@@ -195,7 +199,7 @@ impl Pipeline {
         if let Other::Resting(resting) = std::mem::replace(&mut lanes.other, Other::Away(away)) {
             resting.stop();
         }
-        self.shared.log.synced()
+        self.shared.log.synced().max(self.above)
     }
 
     /// Takes the lane back that no new process came to have.

@@ -16,6 +16,7 @@ mod support;
 mod ageing;
 mod erasure;
 mod filling;
+mod hand_overs;
 mod kills;
 mod trouble;
 
