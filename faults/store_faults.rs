@@ -183,7 +183,7 @@ fn damage_some(folder: &Path, dice: &mut Dice) {
     }
     let path = &files[usize::try_from(dice.below(files.len() as u64)).unwrap()];
     let mut bytes = fs::read(path).unwrap();
-    let place = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
+    let place = usize::try_from(dice.below(bytes.len().max(1) as u64)).unwrap();
     if dice.below(3) == 0 {
         bytes.truncate(place);
     } else if !bytes.is_empty() {

@@ -90,7 +90,7 @@ fn every_answered_visit_is_counted_once_in_every_world() {
 #[test]
 fn what_once_did_not_add_up_does() {
     for seed in [
-        2_922, 6_306, 30_642, 37_513, 44_861, 49_158, 52_148, 93_214, 205_395, 229_345, 16_476,
+        2_922, 6_306, 30_642, 37_513, 44_861, 49_158, 52_148, 93_214, 205_395, 229_345, 16_476, 57_572,
     ] {
         // They did so in worlds without a store.
         assert_eq!(check::run_without_store(seed), Ok(()), "seed {seed}, no store");
