@@ -39,8 +39,9 @@ def arguments():
 def main():
     flags = arguments()
     if not flags.no_build:
-        servers.build(())
-    binary = servers.binaries(flags.gateway, ())["gateway"]
+        servers.build(("store_fill",))
+    binaries = servers.binaries(flags.gateway, ("store_fill",))
+    binary = binaries["gateway"]
     about = figures.machine()
     print(f"{about['cpu']}, {about['cores']} cores, {about['kernel']}")
     gateway = Gateway(binary, "disk", settings={"FOOTFALL_EDGE_WORKERS": "2"}, core=EVERY_CORES)
@@ -61,6 +62,7 @@ def main():
         bytes_each = gateway.metric("footfall_store_disk_bytes") / stored
         promises.append(("disk: bytes an event", bytes_each, "≤", 90))
         verify(binary, gateway)
+        columns(binaries["store_fill"], gateway)
     finally:
         gateway.stop()
     for what, figure, sign, bound in promises:
@@ -154,6 +156,21 @@ def verify(binary, gateway):
     ran = subprocess.run([binary, "verify"], env=gateway.env, cwd=gateway.data, capture_output=True)
     if ran.returncode != 0:
         raise Failure(f"verify found something:\n{ran.stdout.decode()}{ran.stderr.decode()}")
+
+
+def columns(store_fill, gateway):
+    """Says what the store's bytes are spent on."""
+    command = [store_fill, gateway.data / "data" / "events", "--sizes"]
+    sizes = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    whole, shares = sizes["bytes_an_event"], {}
+    for name, each in sizes["bytes_an_event_by_column"].items():
+        # What is only returned is one piece; a column is its values and, if it has any, its terms.
+        kind, _, column = name.partition(" ")
+        shares.setdefault(column or kind, {})[kind] = each
+    print(f"{whole:.1f} bytes an event, by column:")
+    for name, parts in sorted(shares.items(), key=lambda share: -sum(share[1].values())):
+        each, terms = sum(parts.values()), parts.get("terms", 0)
+        print(f"  {name}: {each:.2f} ({each / whole:.1%}){f', of it terms {terms:.2f}' if terms else ''}", flush=True)
 
 
 if __name__ == "__main__":

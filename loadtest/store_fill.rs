@@ -36,6 +36,9 @@ struct Flags {
     /// Count every segment anew for every question.
     #[arg(long)]
     forgetful: bool,
+    /// Only tell what the store in the folder takes on disk, and for what; nobody else may use it.
+    #[arg(long)]
+    sizes: bool,
 }
 
 const SITE: SiteId = SiteId([1; 16]);
@@ -52,23 +55,31 @@ fn main() -> anyhow::Result<()> {
         limits.partials_bytes_max = 0;
     }
     let (mut store, _) = Store::open(&flags.folder, limits)?;
-    let fill = fill(&mut store, &flags)?;
     let library = store.library();
-    let snapshot = library.snapshot();
+    let report = if flags.sizes {
+        sizes(&library.snapshot())?
+    } else {
+        let fill = fill(&mut store, &flags)?;
+        let mut report = sizes(&library.snapshot())?;
+        report["fill"] = fill;
+        report["questions_ms"] = beside(store, &flags, || questions(&library, &flags))?;
+        report
+    };
+    writeln!(io::stdout(), "{report:#}")?;
+    Ok(())
+}
+
+fn sizes(snapshot: &Snapshot) -> anyhow::Result<Value> {
     let sizes = snapshot.sizes()?;
     let events = snapshot.events().max(1) as f64;
     let by_column = sizes
         .iter()
         .map(|(name, bytes)| (name.clone(), json!(round(*bytes as f64 / events))));
-    let report = json!({
+    Ok(json!({
         "events": snapshot.events(),
-        "fill": fill,
         "bytes_an_event": round(sizes.values().sum::<u64>() as f64 / events),
         "bytes_an_event_by_column": by_column.collect::<serde_json::Map<_, _>>(),
-        "questions_ms": beside(store, &flags, || questions(&library, &flags))?,
-    });
-    writeln!(io::stdout(), "{report:#}")?;
-    Ok(())
+    }))
 }
 
 fn round(number: f64) -> f64 {

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use tantivy::TantivyDocument;
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::column::{Column, Kind};
 use super::properties::PropertyPaths;
@@ -13,6 +15,8 @@ use crate::event::{EventId, Row, Visitor};
 const OWN: u8 = 0;
 /// First byte of a kept id that a client gave.
 const CLIENT: u8 = 1;
+/// First byte of a kept id that a client gave as a UUID, of which the 16 bytes are kept.
+const CLIENT_UUID: u8 = 2;
 
 /// The document of a row.
 pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> TantivyDocument {
@@ -117,10 +121,16 @@ pub fn daily_visitor(hash: u64) -> String {
     format!("{hash:016x}")
 }
 
+/// The bytes by which an id is kept. Most clients give UUIDs, and their digits cannot be compressed.
 fn kept_id(id: EventId<'_>) -> Vec<u8> {
-    let (tag, bytes) = match &id {
-        EventId::Own(bytes) => (OWN, &bytes[..]),
-        EventId::Client(bytes) => (CLIENT, *bytes),
+    let uuid = match id {
+        EventId::Own(_) => None,
+        EventId::Client(text) => uuid_of(text),
+    };
+    let (tag, bytes) = match (&uuid, &id) {
+        (Some(uuid), _) => (CLIENT_UUID, &uuid[..]),
+        (None, EventId::Own(bytes)) => (OWN, &bytes[..]),
+        (None, EventId::Client(text)) => (CLIENT, *text),
     };
     let mut kept = Vec::with_capacity(bytes.len() + 1);
     kept.push(tag);
@@ -128,20 +138,18 @@ fn kept_id(id: EventId<'_>) -> Vec<u8> {
     kept
 }
 
+/// The bytes of a UUID, if the text is what it is shown as, to the letter.
+fn uuid_of(text: &[u8]) -> Option<[u8; 16]> {
+    let uuid = Uuid::try_parse_ascii(text).ok()?;
+    let mut shown = [0; Hyphenated::LENGTH];
+    let same = uuid.hyphenated().encode_lower(&mut shown).as_bytes() == text;
+    same.then(|| uuid.into_bytes())
+}
+
 /// An event's id as text: the client's own, or a UUID.
 pub fn shown_id(kept: &[u8]) -> String {
     match kept.split_first() {
-        Some((&OWN, uuid)) => {
-            let mut shown = String::with_capacity(36);
-            for (place, byte) in uuid.iter().enumerate() {
-                if matches!(place, 4 | 6 | 8 | 10) {
-                    shown.push('-');
-                }
-                // Writing to a string cannot fail.
-                let _ = write!(shown, "{byte:02x}");
-            }
-            shown
-        }
+        Some((&(OWN | CLIENT_UUID), uuid)) => Uuid::from_slice(uuid).unwrap_or_default().to_string(),
         Some((_, client)) => String::from_utf8_lossy(client).into_owned(),
         None => String::new(),
     }
@@ -157,5 +165,19 @@ mod tests {
         let own = EventId::Own([0x01, 0x93, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0xff]);
         assert_eq!(shown_id(&kept_id(own)), "01930000-0000-7000-8000-0000000000ff");
         assert_eq!(shown_id(&[]), "");
+    }
+
+    #[test]
+    fn a_client_s_uuid_is_kept_as_bytes_and_shown_to_the_letter() {
+        let lower = "0193a5f0-7b1c-7d3e-8f00-0123456789ab";
+        let (upper, simple) = (lower.to_uppercase(), lower.replace('-', ""));
+        let (braced, urn) = (format!("{{{lower}}}"), format!("urn:uuid:{lower}"));
+        let rows = [(lower, 17), (&*upper, 37), (&*simple, 33), (&*braced, 39), (&*urn, 46)];
+        for (id, length) in rows {
+            let kept = kept_id(EventId::Client(id.as_bytes()));
+            assert_eq!((kept.len(), &*shown_id(&kept)), (length, id));
+        }
+        // As earlier versions kept it.
+        assert_eq!(shown_id(&[&[CLIENT], lower.as_bytes()].concat()), lower);
     }
 }

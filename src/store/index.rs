@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
 use tantivy::query::{BooleanQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
+use tantivy::store::{Compressor, ZstdCompressor};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use super::checking::{Look, check};
 use super::column::Column;
@@ -70,6 +71,7 @@ impl MonthIndex {
     /// Begins an index in an empty folder.
     pub fn begin(path: &Path, month: Month, shape: &Shape) -> Result<Self, TantivyError> {
         let builder = Index::builder().schema(shape.fields.schema.clone());
+        let builder = builder.settings(settings());
         Self::with(path, month, builder.create_in_dir(path)?, shape)
     }
 
@@ -221,6 +223,18 @@ fn committed(index: &Index) -> Result<Sequence, TantivyError> {
     }
 }
 
+/// How a new index packs what is only returned. Each index notes how it does, so those of earlier versions stay as they
+/// are (LZ4) beside it. Half of what is returned are random bits and the rest repeats itself within a few events, so a
+/// higher level or larger blocks would save little, and each event that is read costs the unpacking of its block.
+fn settings() -> IndexSettings {
+    IndexSettings {
+        docstore_compression: Compressor::Zstd(ZstdCompressor {
+            compression_level: Some(1),
+        }),
+        ..IndexSettings::default()
+    }
+}
+
 fn matching(fields: &Fields, erasure: &Erasure<'_>) -> Box<dyn Query> {
     let site = |site: &[u8]| exactly(Term::from_field_bytes(fields.site, site));
     let text = |column, text: &str| exactly(Term::from_field_text(fields.column(column), text));
@@ -243,4 +257,56 @@ fn exactly(term: Term) -> Box<dyn Query> {
 /// What an index says that is damaged.
 pub fn unreadable(why: &str) -> TantivyError {
     TantivyError::DataCorruption(tantivy::error::DataCorruption::comment_only(why))
+}
+
+#[cfg(test)]
+mod tests {
+    use tantivy::schema::Value;
+    use tantivy::{DocAddress, TantivyDocument};
+
+    use super::*;
+    use crate::event::{Event, EventId, SiteId};
+
+    fn append(index: &mut MonthIndex, sequence: u64) {
+        let id = sequence.to_string();
+        let event = Event::new(SiteId([1; 16]), "view", EventId::Client(id.as_bytes()), 0);
+        index.append(&Row::new(Sequence(sequence), event), 0).unwrap();
+        index.commit(Sequence(sequence)).unwrap();
+    }
+
+    fn ids(index: &MonthIndex) -> Vec<String> {
+        let searcher = index.reader.searcher();
+        let id = |segment: usize| {
+            let address = DocAddress::new(u32::try_from(segment).unwrap(), 0);
+            let document: TantivyDocument = searcher.doc(address).unwrap();
+            let kept = document.get_first(index.fields.id).unwrap();
+            document::shown_id(kept.as_bytes().unwrap())
+        };
+        let mut ids: Vec<String> = (0..searcher.segment_readers().len()).map(id).collect();
+        ids.sort();
+        ids
+    }
+
+    #[test]
+    fn an_index_that_packs_as_earlier_versions_did_is_read_and_written_on() {
+        let earlier = IndexSettings {
+            docstore_compression: Compressor::Lz4,
+            ..IndexSettings::default()
+        };
+        let (limits, fields) = (StoreLimits::default(), Arc::new(Fields::new()));
+        let (shape, month) = (Shape { fields, limits }, Month::of(0));
+        for settings in [earlier, settings()] {
+            let folder = tempfile::tempdir().unwrap();
+            let builder = Index::builder().schema(shape.fields.schema.clone());
+            builder.settings(settings.clone()).create_in_dir(folder.path()).unwrap();
+            for sequence in 1..=2 {
+                let mut index = MonthIndex::open(folder.path(), month, &shape, Look::Thorough).unwrap();
+                append(&mut index, sequence);
+                index.settle().unwrap();
+            }
+            let index = MonthIndex::open(folder.path(), month, &shape, Look::Thorough).unwrap();
+            assert_eq!(index.index.settings(), &settings);
+            assert_eq!(ids(&index), ["1", "2"]);
+        }
+    }
 }

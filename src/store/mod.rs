@@ -96,7 +96,9 @@ pub fn seen_in(folder: &Path) -> io::Result<Sequence> {
     let state = match state::State::read(folder) {
         Ok(state) => state.unwrap_or_default(),
         // Whoever opens the store says so.
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => state::State::default(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::Unsupported) => {
+            state::State::default()
+        }
         Err(error) => return Err(error),
     };
     let months = match opening::months_in(folder) {

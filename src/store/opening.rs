@@ -68,7 +68,9 @@ pub fn open_months(
             Ok(index) => {
                 months.insert(month, index);
             }
-            Err(error) if is_damage(&error) => findings.push(set_aside(&path, month, &error)?),
+            Err(error) if is_damage(&error, state.months.contains(&month)) => {
+                findings.push(set_aside(&path, month, &error)?);
+            }
             Err(source) => return Err(StoreError::Index { month, source }),
         }
     }
@@ -82,11 +84,12 @@ pub fn open_whole(path: &Path, month: Month, shape: &Shape, look: Look) -> Resul
     opened.unwrap_or_else(|_| Err(TantivyError::InternalError("it could not be read to its end".into())))
 }
 
-/// Whether an index says something against itself, and not the system against us.
-fn is_damage(error: &TantivyError) -> bool {
+/// Whether an index says something against itself, and not the system against us. The note, of which a sum is kept, names
+/// the version and so the columns of the indexes that it lists; others may be of another version.
+fn is_damage(error: &TantivyError, is_listed: bool) -> bool {
     match error {
-        TantivyError::SchemaError(_)
-        | TantivyError::IncompatibleIndex(_)
+        TantivyError::SchemaError(_) => is_listed,
+        TantivyError::IncompatibleIndex(_)
         | TantivyError::LockFailure(..)
         | TantivyError::OpenReadError(OpenReadError::IncompatibleIndex(_)) => false,
         TantivyError::IoError(error) => error.raw_os_error().is_none(),

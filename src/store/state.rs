@@ -8,8 +8,10 @@ use std::path::Path;
 use super::month::Month;
 use crate::event::Sequence;
 
-/// First line of the file, with its version.
+/// First line of the file: the version of the store, which its columns belong to.
 const TITLE: &str = "footfall store 1";
+/// What the first line of every version begins with.
+const ANY_TITLE: &str = "footfall store ";
 const FILE: &str = "state";
 const FILE_NEW: &str = "state.new";
 
@@ -55,10 +57,18 @@ impl Lack {
 }
 
 impl State {
-    /// Reads the file; `None` if there is none. A file that says anything else is [`io::ErrorKind::InvalidData`].
+    /// Reads the file; `None` if there is none. One of another version is [`io::ErrorKind::Unsupported`], and one that says
+    /// anything else [`io::ErrorKind::InvalidData`].
     pub fn read(folder: &Path) -> io::Result<Option<Self>> {
         match std::fs::read(folder.join(FILE)) {
-            Ok(bytes) => parse(&bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Ok(bytes) => match whole(&bytes).map(|text| (text, parse(text))) {
+                Some((_, Some(state))) => Ok(Some(state)),
+                Some((text, None)) if text.starts_with(ANY_TITLE) && !is_ours(text) => {
+                    let what = "the event store is of another version; this one neither reads nor changes it";
+                    Err(io::Error::new(io::ErrorKind::Unsupported, what))
+                }
+                _ => Err(io::ErrorKind::InvalidData.into()),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -89,16 +99,23 @@ impl State {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<State> {
+/// What stands above the sum, if that is right.
+fn whole(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
     let (text, sum) = text.strip_suffix('\n')?.rsplit_once("crc32c ")?;
-    if u32::from_str_radix(sum, 16).ok()? != crc32c::crc32c(text.as_bytes()) {
+    let is_right = u32::from_str_radix(sum, 16).ok()? == crc32c::crc32c(text.as_bytes());
+    is_right.then_some(text)
+}
+
+fn is_ours(text: &str) -> bool {
+    text.lines().next() == Some(TITLE)
+}
+
+fn parse(text: &str) -> Option<State> {
+    if !is_ours(text) {
         return None;
     }
-    let mut lines = text.lines();
-    if lines.next()? != TITLE {
-        return None;
-    }
+    let mut lines = text.lines().skip(1);
     let cursor = lines.next()?.strip_prefix("cursor ")?.parse().ok()?;
     let first = match lines.next()?.strip_prefix("first ")? {
         "" => None,
@@ -140,17 +157,33 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_and_any_cut_is_noticed() {
-        let whole = state().render().into_bytes();
-        assert_eq!(parse(&whole), Some(state()));
-        for place in 0..whole.len() {
-            assert_eq!(parse(&whole[..place]), None, "cut at {place}");
-            let mut flipped = whole.clone();
+        let bytes = state().render().into_bytes();
+        let read = |bytes: &[u8]| whole(bytes).and_then(parse);
+        assert_eq!(read(&bytes), Some(state()));
+        for place in 0..bytes.len() {
+            assert_eq!(read(&bytes[..place]), None, "cut at {place}");
+            let mut flipped = bytes.clone();
             flipped[place] ^= 1;
-            assert_ne!(parse(&flipped), Some(State::default()), "flipped at {place}");
+            assert_ne!(read(&flipped), Some(State::default()), "flipped at {place}");
             assert!(
-                parse(&flipped).is_none_or(|parsed| parsed == state()),
+                read(&flipped).is_none_or(|parsed| parsed == state()),
                 "flipped at {place}"
             );
+        }
+    }
+
+    #[test]
+    fn a_note_of_another_version_is_refused_and_not_taken_for_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "footfall store 2\nwhatever that one says\n";
+        let of = |sum: u32| format!("{text}crc32c {sum:08x}\n");
+        let sum = crc32c::crc32c(text.as_bytes());
+        for (bytes, kind) in [
+            (of(sum), io::ErrorKind::Unsupported),
+            (of(!sum), io::ErrorKind::InvalidData),
+        ] {
+            std::fs::write(folder.path().join(FILE), bytes).unwrap();
+            assert_eq!(State::read(folder.path()).unwrap_err().kind(), kind);
         }
     }
 }
