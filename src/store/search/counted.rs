@@ -109,10 +109,6 @@ impl<'r> Job<'r> {
         }
         let whole = known.take();
         drop(joined);
-        let mut partial = whole.map_or_else(|| Ok(Partial::default()), Counted::finish)?;
-        if self.asked.is_some() {
-            partial.settle();
-        }
-        Ok(Some(partial))
+        whole.map_or_else(|| Ok(Partial::default()), Counted::finish).map(Some)
     }
 }

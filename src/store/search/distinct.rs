@@ -1,5 +1,7 @@
 //! How many different values there are: exactly while they are few, by a sketch when they are many.
 
+use hashbrown::HashTable;
+
 use super::sketch::Sketch;
 
 /// Values that all groups of an answer together may keep exactly, about.
@@ -17,16 +19,16 @@ pub fn exact_max(groups: usize) -> usize {
 #[derive(Debug, Clone)]
 pub enum Distinct {
     /// Every hash once, in no order.
-    Exact(Vec<u64>),
-    /// Every hash once, in order.
-    Sorted(Vec<u64>),
+    Listed(Vec<u64>),
+    /// Every hash once, so that it is quickly told whether one is there.
+    Known(HashTable<u64>),
     /// A sketch of them.
     Sketch(Sketch),
 }
 
 impl Default for Distinct {
     fn default() -> Self {
-        Self::Sorted(Vec::new())
+        Self::Listed(Vec::new())
     }
 }
 
@@ -34,7 +36,7 @@ impl Distinct {
     /// A set of hashes, each of which comes once; of more than so many a sketch.
     pub fn of(hashes: impl ExactSizeIterator<Item = u64>, exact_max: usize) -> Self {
         if hashes.len() <= exact_max {
-            return Self::Exact(hashes.collect());
+            return Self::Listed(hashes.collect());
         }
         let mut sketch = Sketch::default();
         hashes.for_each(|hash| sketch.add(hash));
@@ -48,54 +50,68 @@ impl Distinct {
                 ours.merge(theirs);
                 Self::Sketch(ours)
             }
-            (Self::Sketch(mut ours), Self::Exact(theirs) | Self::Sorted(theirs)) => {
-                ours.add_all(theirs);
-                Self::Sketch(ours)
+            (Self::Sketch(ours), theirs) => theirs.sketched(ours),
+            (ours, Self::Sketch(theirs)) => ours.sketched(theirs.clone()),
+            (Self::Listed(ours), theirs) if ours.is_empty() => theirs.clone().within(exact_max),
+            (ours, theirs) => {
+                let mut known = ours.known(theirs.len());
+                theirs.each(|hash| {
+                    known.entry(hash, |ours| *ours == hash, |ours| *ours).or_insert(hash);
+                });
+                Self::Known(known).within(exact_max)
             }
-            (Self::Exact(ours) | Self::Sorted(ours), Self::Sketch(theirs)) => {
-                let mut theirs = theirs.clone();
-                theirs.add_all(&ours);
-                Self::Sketch(theirs)
-            }
-            (ours, Self::Exact(theirs)) => ours.with(sorted(theirs.clone()), exact_max),
-            (ours, Self::Sorted(theirs)) => ours.with(theirs.clone(), exact_max),
         };
     }
 
-    /// An exact set with hashes that are sorted.
-    fn with(self, theirs: Vec<u64>, exact_max: usize) -> Self {
-        let ours = match self {
-            Self::Exact(ours) if ours.is_empty() => ours,
-            Self::Exact(ours) => sorted(ours),
-            Self::Sorted(ours) => ours,
-            sketch @ Self::Sketch(_) => return sketch,
-        };
-        let both = if ours.is_empty() {
-            theirs
+    /// The same as a table with room for so many more. The hashes are their own hashes: they have a secret key.
+    fn known(self, more: usize) -> HashTable<u64> {
+        if let Self::Known(known) = self {
+            return known;
+        }
+        let mut known = HashTable::with_capacity(self.len() + more);
+        self.each(|hash| {
+            known.insert_unique(hash, hash, |ours| *ours);
+        });
+        known
+    }
+
+    fn within(self, exact_max: usize) -> Self {
+        if self.len() > exact_max {
+            self.sketched(Sketch::default())
         } else {
-            let mut both = [ours, theirs].concat();
-            both.sort_unstable();
-            both.dedup();
-            both
-        };
-        if both.len() <= exact_max {
-            Self::Sorted(both)
-        } else {
-            Self::of(both.into_iter(), exact_max)
+            self
         }
     }
 
-    /// Puts it into the form that is merged the fastest.
-    pub fn settle(&mut self) {
-        if let Self::Exact(hashes) = self {
-            *self = Self::Sorted(sorted(std::mem::take(hashes)));
+    /// A sketch with the hashes that are kept here.
+    fn sketched(&self, mut sketch: Sketch) -> Self {
+        self.each(|hash| sketch.add(hash));
+        Self::Sketch(sketch)
+    }
+
+    /// How many hashes are kept.
+    fn len(&self) -> usize {
+        match self {
+            Self::Listed(hashes) => hashes.len(),
+            Self::Known(hashes) => hashes.len(),
+            Self::Sketch(_) => 0,
+        }
+    }
+
+    /// Hands over the hashes that are kept.
+    fn each(&self, take: impl FnMut(u64)) {
+        match self {
+            Self::Listed(hashes) => hashes.iter().copied().for_each(take),
+            Self::Known(hashes) => hashes.iter().copied().for_each(take),
+            Self::Sketch(_) => {}
         }
     }
 
     /// What it takes, in bytes.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Exact(hashes) | Self::Sorted(hashes) => 8 * hashes.len(),
+            Self::Listed(hashes) => 8 * hashes.capacity(),
+            Self::Known(hashes) => 9 * hashes.capacity(),
             Self::Sketch(_) => Sketch::BYTES,
         }
     }
@@ -108,15 +124,10 @@ impl Distinct {
     )]
     pub fn count(&self) -> (u64, bool) {
         match self {
-            Self::Exact(hashes) | Self::Sorted(hashes) => (hashes.len() as u64, false),
+            Self::Listed(_) | Self::Known(_) => (self.len() as u64, false),
             Self::Sketch(sketch) => (sketch.estimate().round() as u64, true),
         }
     }
-}
-
-fn sorted(mut hashes: Vec<u64>) -> Vec<u64> {
-    hashes.sort_unstable();
-    hashes
 }
 
 #[cfg(test)]

@@ -85,13 +85,6 @@ impl Sum {
         }
     }
 
-    /// Puts it into the form that is merged the fastest.
-    pub fn settle(&mut self) {
-        if let Self::Distinct(distinct) = self {
-            distinct.settle();
-        }
-    }
-
     /// What it takes beside itself, in bytes.
     pub fn bytes(&self) -> usize {
         match self {

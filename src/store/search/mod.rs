@@ -20,6 +20,7 @@ mod seen;
 mod segment;
 mod sketch;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -104,7 +105,9 @@ impl Snapshot {
             .filter_map(|(month, reader)| self.job(search, month, reader, &mut merged).transpose());
         let jobs: Vec<Job<'_>> = jobs.collect::<Result<_, _>>()?;
         let merged = Mutex::new(merged);
-        let work: Vec<(&Job<'_>, Range<u32>)> = jobs.iter().flat_map(Job::parts).collect();
+        let mut work: Vec<(&Job<'_>, Range<u32>)> = jobs.iter().flat_map(Job::parts).collect();
+        // The largest first, so that no thread begins one when the others have ended.
+        work.sort_by_key(|(_, range)| Reverse(range.len()));
         spread(&work, &self.limits, |(job, range)| {
             let counted = self.guarded(job.month, || {
                 let segment = self.segment(job.reader, range.clone());

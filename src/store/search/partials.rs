@@ -92,11 +92,6 @@ impl Partials {
 }
 
 impl Partial {
-    /// Puts it into the form that is merged the fastest.
-    pub fn settle(&mut self) {
-        self.sums.iter_mut().flatten().for_each(Sum::settle);
-    }
-
     fn bytes(&self) -> usize {
         let of_key = |key: &Key| {
             size_of::<Key>()

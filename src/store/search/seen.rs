@@ -210,12 +210,12 @@ mod tests {
 
     fn hashes(seen: Seen) -> Vec<BTreeSet<u64>> {
         let of = |distinct| match distinct {
-            Distinct::Exact(hashes) | Distinct::Sorted(hashes) => {
+            Distinct::Listed(hashes) => {
                 let set: BTreeSet<u64> = hashes.iter().copied().collect();
                 assert_eq!(set.len(), hashes.len(), "a value came twice");
                 set
             }
-            Distinct::Sketch(_) => panic!("these are few"),
+            other => panic!("these are few, and of one segment: {other:?}"),
         };
         seen.finish(GROUPS as usize).into_iter().map(of).collect()
     }

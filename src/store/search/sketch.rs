@@ -43,13 +43,6 @@ impl Sketch {
         }
     }
 
-    /// Adds hashes.
-    pub fn add_all(&mut self, hashes: &[u64]) {
-        for hash in hashes {
-            self.add(*hash);
-        }
-    }
-
     /// Adds what another one has seen.
     pub fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.registers.iter_mut().zip(&other.registers) {
