@@ -19,6 +19,7 @@ pub mod config;
 pub mod currency;
 pub mod event;
 pub mod fold;
+pub mod memory;
 pub mod metrics;
 pub mod outcome;
 pub mod redis_address;

@@ -28,6 +28,10 @@ pub struct QueryConfig {
     /// Memory of all answers that are kept to be given again, in bytes.
     #[schemars(range(max = 1_073_741_824))]
     pub cache_bytes_max: u64,
+    /// Time without questions after which the memory for the next ones is let go, in milliseconds: what was counted of parts
+    /// of the store, and answers that are too old to be given again. The first question after that takes longer.
+    #[schemars(range(min = 100, max = 86_400_000))]
+    pub rest_ms: u64,
     /// Most events of one page of a list.
     #[schemars(range(min = 1, max = 10_000))]
     pub list_max: usize,
@@ -43,6 +47,7 @@ impl Default for QueryConfig {
             cache_ttl_seconds: 60,
             cache_now_ms: 1_000,
             cache_bytes_max: 16 << 20,
+            rest_ms: 30_000,
             list_max: 1_000,
         }
     }

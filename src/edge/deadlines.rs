@@ -4,7 +4,6 @@
 //! deadline is kept late by at most two ticks and never early, at no cost to a request.
 
 use std::cell::{Cell, RefCell};
-use std::hint;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::life::{Life, Phase};
 use crate::clock;
 use crate::config::EdgeConfig;
+use crate::memory;
 
 /// How long the client's end is awaited after the last answer, in milliseconds.
 const CLOSING_MS: u64 = 1_000;
@@ -21,10 +21,6 @@ const CLOSING_MS: u64 = 1_000;
 const FIRST_BYTE_DRAINING_MS: u64 = 1_000;
 /// How long a connection keeps room for a request that does not come, in milliseconds.
 const REST_MS: u64 = 1_000;
-/// When freed memory is given back after the last rest began, in milliseconds: longer than mimalloc keeps it by itself.
-const GIVE_BACK_MS: u64 = 1_250;
-/// mimalloc gives a piece of this size a page of its own, which goes back at once.
-const LARGE_BYTES: usize = 1_024 * 1_024;
 /// Longest and shortest time between two looks at the connections, in milliseconds.
 const TICK_MS: (u64, u64) = (5, 250);
 /// Looks within the shortest deadline.
@@ -81,8 +77,8 @@ pub(super) struct Roster {
     deadlines: Deadlines,
     began: Instant,
     now: Rc<Cell<u64>>,
-    /// When the last connection gave its room back.
-    relaxed_at: Cell<Option<u64>>,
+    /// When memory is given back next, and how often still: after the last connection that ended or gave its room back.
+    give_back: Cell<(Duration, u8)>,
     finishing: Cell<bool>,
     emptied: Notify,
 }
@@ -101,7 +97,7 @@ impl Roster {
             deadlines,
             began: clock::now(),
             now: Rc::default(),
-            relaxed_at: Cell::default(),
+            give_back: Cell::default(),
             finishing: Cell::new(false),
             emptied: Notify::new(),
         }
@@ -131,21 +127,24 @@ impl Roster {
 
     fn look(&self, passed: Duration) {
         self.now.set(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
+        if let (due, left @ 1..) = self.give_back.get()
+            && passed >= due
+        {
+            self.give_back.set((passed + memory::KEPT, left - 1));
+            memory::give_back();
+        }
         for life in self.lives.borrow().iter() {
             if self.deadlines.has_passed(life) {
                 life.expire();
             } else if life.phase() == Phase::Idle && life.waited_ms() > REST_MS && life.relax() {
-                self.relaxed_at.set(Some(self.now.get()));
+                self.give_back_later();
             }
         }
-        if self
-            .relaxed_at
-            .get()
-            .is_some_and(|at| self.now.get() > at + GIVE_BACK_MS)
-        {
-            self.relaxed_at.set(None);
-            give_back();
-        }
+    }
+
+    fn give_back_later(&self) {
+        self.give_back
+            .set((Duration::from_millis(self.now.get()) + memory::KEPT, 2));
     }
 
     /// Whether answers must end their connections.
@@ -202,13 +201,8 @@ impl Drop for Line {
         if lives.is_empty() {
             self.roster.emptied.notify_one();
         }
+        self.roster.give_back_later();
     }
-}
-
-/// Lets the allocator return what was freed to the system: mimalloc does so only when a large piece is freed a while
-/// after (its `purge_delay`), and a gateway without traffic frees none.
-fn give_back() {
-    drop(hint::black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
 }
 
 #[cfg(test)]
@@ -265,9 +259,11 @@ mod tests {
         assert!(!line.life().may_rest());
         roster.look(Duration::from_millis(REST_MS + 1));
         assert!(line.life().may_rest() && !busy.life().may_rest());
-        assert!(roster.relaxed_at.get().is_some());
-        roster.look(Duration::from_millis(REST_MS + 2 + GIVE_BACK_MS));
-        assert_eq!(roster.relaxed_at.get(), None, "once is enough");
+        let left = || {
+            roster.look(Duration::from_millis(roster.now.get()) + memory::KEPT);
+            roster.give_back.get().1
+        };
+        assert_eq!([left(), left(), left()], [1, 0, 0], "twice is enough");
         line.life().has_read();
         drop(InFlight::begin(line.life()));
         assert!(!line.life().may_rest(), "the next request starts it again");

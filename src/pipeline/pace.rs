@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::clock;
 use crate::config::StoreConfig;
 use crate::store::Store;
+use crate::{clock, memory};
 
 /// Time between two looks at which months are too old.
 const RETENTION_EVERY: Duration = Duration::from_hours(1);
@@ -12,6 +12,8 @@ const RETENTION_EVERY: Duration = Duration::from_hours(1);
 const SIZE_EVERY: Duration = Duration::from_secs(10);
 /// Rows a second above which a commit may wait for more of them.
 const MANY_A_SECOND: f64 = 5_000.0;
+/// How often memory is given back when a rest begins: the threads for writing end a little later.
+const GIVE_BACK_TIMES: u32 = 3;
 /// Rows between two looks at the clock.
 const ROWS_A_LOOK: u32 = 256;
 
@@ -39,6 +41,8 @@ pub struct Pace {
     looked_at_size: Option<Instant>,
     rows: u32,
     stop_at: Option<Instant>,
+    /// When memory is given back next, and how often still.
+    give_back: (Instant, u32),
 }
 
 impl Pace {
@@ -56,6 +60,7 @@ impl Pace {
             looked_at_size: None,
             rows: 0,
             stop_at: None,
+            give_back: (now, 0),
         }
     }
 
@@ -80,6 +85,7 @@ impl Pace {
     /// Something was written.
     pub fn wrote(&mut self) {
         self.wrote = clock::now();
+        self.give_back = (self.wrote + self.rest, GIVE_BACK_TIMES);
     }
 
     /// A commit begins.
@@ -100,6 +106,17 @@ impl Pace {
     /// Whether nothing was written for long.
     pub fn may_rest(&self) -> bool {
         clock::now().duration_since(self.wrote) >= self.rest
+    }
+
+    /// Whether to give memory back, during a rest.
+    pub fn gives_back(&mut self) -> bool {
+        let (due, left) = self.give_back;
+        let now = clock::now();
+        let gives_back = left > 0 && now >= due;
+        if gives_back {
+            self.give_back = (now + memory::KEPT, left - 1);
+        }
+        gives_back
     }
 
     /// Whether to look which months are too old.

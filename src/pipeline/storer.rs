@@ -14,10 +14,10 @@ use super::pace::{Pace, Turn};
 use super::store_check::StoreCheck;
 use super::storing::{Storing, StoringError};
 use super::walk::Tracks;
-use crate::clock;
 use crate::counters::Backoff;
 use crate::event::Sequence;
 use crate::store::{Month, Store, StoreError};
+use crate::{clock, memory};
 
 /// Pause between two looks at the log: rows gather meanwhile.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -138,6 +138,9 @@ impl Keeper {
             }
             if pace.may_rest() {
                 storing.store().rest()?;
+                if pace.gives_back() {
+                    memory::give_back();
+                }
             }
             if check.found_damage() || self.shared.take_store_doubt() {
                 return Err(StoringError::Damaged);

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::QueryError;
 use super::answer::answer;
-use super::desk::Desk;
+use super::desk::{Desk, Rest};
 use super::listing::Listing;
 use super::model::Query;
 use super::rendered::Rendered;
@@ -30,10 +30,12 @@ pub struct Answers<C> {
     clock: C,
     times: Times,
     desk: Desk,
-    kept: Cache<Box<str>, Kept, ByBytes>,
+    kept: Arc<KeptAnswers>,
     /// What is being answered.
     under_way: Mutex<HashMap<Box<str>, UnderWay>>,
 }
+
+type KeptAnswers = Cache<Box<str>, Kept, ByBytes>;
 
 /// How long what lasts.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +72,25 @@ impl Weighter<Box<str>, Kept> for ByBytes {
 }
 
 impl<C: Clock> Answers<C> {
-    /// Starts the threads.
+    /// Starts the threads; `forget` lets go of what the store keeps for questions, when none came for a while.
     ///
     /// # Errors
     /// The system gives no threads.
-    pub fn open(config: &QueryConfig, clock: C) -> io::Result<Self> {
+    pub fn open(config: &QueryConfig, clock: C, forget: impl Fn() + Send + Sync + 'static) -> io::Result<Self>
+    where
+        C: Clone,
+    {
         let past = Duration::from_secs(config.cache_ttl_seconds);
+        let kept = Arc::new(KeptAnswers::with_weighter(ANSWERS_MAX, config.cache_bytes_max, ByBytes));
+        let (answers, now) = (kept.clone(), clock.clone());
+        let rest = Rest {
+            after: clock::ms(config.rest_ms),
+            begin: Box::new(move || {
+                let now = now.now();
+                answers.retain(|_, kept| kept.until > now);
+                forget();
+            }),
+        };
         Ok(Self {
             clock,
             times: Times {
@@ -83,8 +98,8 @@ impl<C: Clock> Answers<C> {
                 present: clock::ms(config.cache_now_ms).min(past),
                 longest: clock::ms(config.time_ms_max),
             },
-            desk: Desk::open(config.threads, config.waiting_max)?,
-            kept: Cache::with_weighter(ANSWERS_MAX, config.cache_bytes_max, ByBytes),
+            desk: Desk::open(config.threads, config.waiting_max, rest)?,
+            kept,
             under_way: Mutex::default(),
         })
     }

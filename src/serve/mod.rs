@@ -160,7 +160,7 @@ impl Doors {
             keyless: house.keyless.clone(),
             reception: Arc::new(reception),
             body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
-            answers: Arc::new(Answers::open(&house.config.query, Machine)?),
+            answers: Arc::new(open_answers(house)?),
             countries: countries.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
         };
@@ -178,6 +178,16 @@ impl Doors {
         announce(&addresses.0, &addresses.1)?;
         Ok([(public, drain), (admin, admin_drain)])
     }
+}
+
+/// Starts the threads that answer questions about what the store of the moment has.
+fn open_answers(house: &House) -> io::Result<Answers<Machine>> {
+    let shared = house.pipeline.shared().clone();
+    Answers::open(&house.config.query, Machine, move || {
+        if let Some(library) = &*shared.stored.load() {
+            library.forget();
+        }
+    })
 }
 
 /// Opens the data directory, or of it what the process before lets go of.

@@ -91,6 +91,12 @@ impl Library {
         self.shared.edition.load(Ordering::Acquire)
     }
 
+    /// Lets go of what is kept for the next question.
+    pub fn forget(&self) {
+        self.shared.hashes.forget();
+        self.shared.partials.forget();
+    }
+
     pub(super) fn taken_away(&self) {
         self.shared.edition.store(next_edition(), Ordering::Release);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use footfall::clock::{Clock, now};
@@ -49,13 +50,17 @@ struct Desk {
 
 impl Desk {
     fn new(library: Library) -> Self {
+        Self::with(library, &QueryConfig::default(), || {})
+    }
+
+    fn with(library: Library, config: &QueryConfig, forget: impl Fn() + Send + Sync + 'static) -> Self {
         let clock = Standing {
             start: now(),
             moved_ms: Arc::default(),
         };
         let moved_ms = Arc::clone(&clock.moved_ms);
         Self {
-            answers: Arc::new(Answers::open(&QueryConfig::default(), clock).unwrap()),
+            answers: Arc::new(Answers::open(config, clock, forget).unwrap()),
             library,
             moved_ms,
         }
@@ -151,4 +156,23 @@ fn who_asks_at_the_same_time_shares_one_answer() {
         assert_eq!(asked.iter().filter(|(_, kept)| !kept).count(), 1, "{asked:?}");
         assert!(asked.iter().all(|(events, _)| *events == 1));
     }
+}
+
+#[test]
+fn when_nothing_was_asked_for_a_while_what_helps_to_answer_is_let_go_and_answers_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    add(&mut store, NOW_MS - 86_400_000);
+    let (told, rested) = sync_channel(10);
+    let config = QueryConfig {
+        rest_ms: 100,
+        ..QueryConfig::default()
+    };
+    let desk = Desk::with(store.library(), &config, move || told.send(()).unwrap());
+    assert_eq!(desk.ask("yesterday", SITE), (1, false));
+    rested.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(desk.ask("yesterday", SITE), (1, true));
+    // And again, after the next question.
+    assert_eq!(desk.ask("today", SITE), (0, false));
+    rested.recv_timeout(Duration::from_secs(20)).unwrap();
 }

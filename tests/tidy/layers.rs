@@ -32,6 +32,7 @@ const FOUNDATION: &[&str] = &[
     "currency",
     "event",
     "fold",
+    "memory",
     "metrics",
     "outcome",
     "redis_address",

@@ -66,6 +66,11 @@ where
 }
 
 impl HashCache {
+    /// Keeps nothing any more.
+    pub fn forget(&self) {
+        self.kept.clear();
+    }
+
     /// The hashes of a segment's column, in the order of its terms; made once for everyone who needs them at a time.
     pub fn of(&self, segment: SegmentId, column: Column, values: &StrColumn) -> std::io::Result<Arc<[u64]>> {
         self.kept.get_or_insert_with(&(segment, column), || {

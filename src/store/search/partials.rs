@@ -78,6 +78,11 @@ impl Partials {
         })
     }
 
+    /// Keeps nothing any more.
+    pub fn forget(&self) {
+        self.kept.clear();
+    }
+
     /// A partial answer that is kept.
     pub fn get(&self, asked: &Asked) -> Option<Arc<Partial>> {
         self.kept.get(asked)
@@ -104,5 +109,24 @@ impl Partial {
         let names = self.names.iter().map(|name| of_name(name)).sum::<usize>();
         let sums = self.sums.iter().flatten().map(|sum| size_of::<Sum>() + sum.bytes());
         size_of::<Self>() + names + sums.sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_of_is_not_kept() {
+        let partials = Partials::new(&StoreLimits::default());
+        let asked = Asked {
+            segment: SegmentId::generate_random(),
+            deleted: 0,
+            question: "?".into(),
+        };
+        partials.keep(asked.clone(), &Arc::default());
+        assert!(partials.get(&asked).is_some());
+        partials.forget();
+        assert!(partials.get(&asked).is_none());
     }
 }
