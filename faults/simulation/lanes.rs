@@ -3,6 +3,8 @@
 //!
 //! The processes do what those in service do ([`footfall::pipeline::Pipeline`]), step by step, with embedded counters.
 
+mod house;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use footfall::journal::{Identity, look};
 use footfall::pipeline::PipelineError;
 use footfall::pipeline::parts::{Duty, Found, LEAP, Parts, Tracks};
 
+use self::house::House;
 use crate::disk::{Directory, DiskFaults};
 use crate::history::{History, Outcome, Ticket, USERS};
 use crate::mutant::Mutant;
@@ -26,21 +29,6 @@ use crate::time::SimClock;
 const SEEDS: u64 = 600;
 /// Rounds after which everything must have come to rest.
 const ROUNDS_MAX: usize = 100;
-
-/// A process, with the lanes that it looks after.
-struct House {
-    /// The lane that takes events.
-    lane: usize,
-    head: Sequence,
-    /// Its own frames lie above.
-    above: Sequence,
-    process: Process,
-    /// The lane beside it, if it looks after that.
-    resting: Option<Process>,
-    /// It waits for the end of the process before, and applies nothing.
-    waits: bool,
-    tickets: Vec<Ticket>,
-}
 
 struct Lanes {
     plan: Plan,
@@ -434,49 +422,6 @@ impl Lanes {
         }
         stored::hold((&self.history, &self.plan), (0, 0), &table)?;
         stored::agree(&table, counted)
-    }
-}
-
-impl House {
-    fn of((lane, head, above): (usize, Sequence, Sequence), process: Process, resting: Option<Process>) -> Self {
-        Self {
-            lane,
-            head,
-            above,
-            process,
-            resting,
-            waits: false,
-            tickets: Vec::new(),
-        }
-    }
-
-    fn work(&mut self, random: &mut Random, eager: bool) {
-        let mut chance = |percent| eager || random.chance(percent);
-        let [gathers, syncs, applies, stores, persists] = [60, 50, 50, 40, 20].map(&mut chance);
-        if gathers {
-            self.process.gather();
-        }
-        if syncs {
-            self.process.sync();
-            self.process.gather();
-        }
-        if applies && !self.waits {
-            self.process.apply();
-        }
-        if stores {
-            self.process.store(random, eager);
-        }
-        if persists && !self.waits {
-            self.process.persist();
-        }
-        if let Some(resting) = self.resting.as_mut().filter(|_| persists) {
-            resting.apply();
-            resting.persist();
-        }
-    }
-
-    fn is_at_rest(&self) -> bool {
-        self.process.is_drained() && self.process.is_stored()
     }
 }
 

@@ -153,24 +153,6 @@ impl World {
         self.look_after(node);
     }
 
-    fn look_after_store(&mut self, node: usize) {
-        let mut random = self.store_random.fork();
-        if random.chance(30) {
-            self.with(node, |process| process.store(&mut random, false));
-        }
-        if self.plan.wipes && random.chance(4) && self.nodes[node].process.is_some() {
-            let user = random.place(crate::history::USERS);
-            let ticket = self.history.wipe(node, user);
-            self.say(|| format!("{ticket:?} to node {node}: user {user} is to be erased"));
-            self.with(node, |process| process.wipe(ticket, user));
-        }
-        if self.plan.retention && random.chance(1) {
-            let before_ms = self.clock.unix_ms() - random.below(100) * 86_400_000;
-            self.say(|| format!("node {node} drops old months"));
-            self.with(node, |process| process.drop_before(before_ms));
-        }
-    }
-
     /// Something goes wrong, or is mended.
     fn disturb(&mut self, node: usize) {
         let twinned = self.is_twinned(node);
@@ -234,16 +216,6 @@ impl World {
         }
         if self.mutant == Some(Mutant::SegmentsRemovedEarly) {
             self.remove_everything(node);
-        }
-    }
-
-    fn remove_everything(&mut self, node: usize) {
-        if let Some(process) = &self.nodes[node].process {
-            let core = process.core.borrow();
-            // An error means that the process is dead.
-            let _ = core
-                .segments()
-                .remove_done(footfall::event::Sequence(u64::MAX - 1), |_| true);
         }
     }
 

@@ -1,11 +1,32 @@
 //! What goes wrong with disks, wires, clocks and directories.
 
+use footfall::clock::Clock as _;
+
 use super::World;
 use crate::disk::DiskFaults;
 use crate::process::Process;
 use crate::remote::WireFaults;
 
 impl World {
+    /// What happens to an event store beside everything else.
+    pub(super) fn look_after_store(&mut self, node: usize) {
+        let mut random = self.store_random.fork();
+        if random.chance(30) {
+            self.with(node, |process| process.store(&mut random, false));
+        }
+        if self.plan.wipes && random.chance(4) && self.nodes[node].process.is_some() {
+            let user = random.place(crate::history::USERS);
+            let ticket = self.history.wipe(node, user);
+            self.say(|| format!("{ticket:?} to node {node}: user {user} is to be erased"));
+            self.with(node, |process| process.wipe(ticket, user));
+        }
+        if self.plan.retention && random.chance(1) {
+            let before_ms = self.clock.unix_ms() - random.below(100) * 86_400_000;
+            self.say(|| format!("node {node} drops old months"));
+            self.with(node, |process| process.drop_before(before_ms));
+        }
+    }
+
     pub(super) fn die_soon(&mut self, node: usize) {
         let calls = self.random.below(12);
         self.nodes[node]
@@ -86,6 +107,17 @@ impl World {
                 self.say(|| format!("node {node} is copied"));
                 self.nodes[node].copy = Some((self.nodes[node].directory.copy(), self.step));
             }
+        }
+    }
+
+    /// All segments go, whether anybody needs them or not.
+    pub(super) fn remove_everything(&mut self, node: usize) {
+        if let Some(process) = &self.nodes[node].process {
+            let core = process.core.borrow();
+            // An error means that the process is dead.
+            let _ = core
+                .segments()
+                .remove_done(footfall::event::Sequence(u64::MAX - 1), |_| true);
         }
     }
 
