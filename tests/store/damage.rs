@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use footfall::store::{Finding, Month};
+use footfall::store::{Finding, Month, Store, StoreError, StoreLimits};
 
 use super::dice::Dice;
 use super::rows::{OwnedRow, many};
@@ -154,4 +154,26 @@ fn damage_that_shows_only_later_is_found_by_a_check() {
             .to_string()
             .starts_with("the index of 2026-10")
     );
+}
+
+#[test]
+fn an_index_that_contradicts_the_note_is_damaged_and_without_a_note_of_another_version() {
+    let rows = many(&mut Dice::new(25), 200);
+    for has_note in [true, false] {
+        let folder = stored(&rows);
+        let list = folder.path().join("2026-10/meta.json");
+        let text = fs::read_to_string(&list).unwrap();
+        assert!(text.contains("\"_lag\""), "{text}");
+        fs::write(&list, text.replace("\"_lag\"", "\"_mag\"")).unwrap();
+        if has_note {
+            let (mut store, findings) = open_anyhow(folder.path());
+            assert!(matches!(findings[..], [Finding::Damaged { .. }]), "{findings:?}");
+            fill(&mut store, &rows, 1_000);
+            assert_eq!(sequences(&store), sequences_of(&rows));
+        } else {
+            fs::remove_file(folder.path().join("state")).unwrap();
+            let refused = Store::open(folder.path(), StoreLimits::default());
+            assert!(matches!(refused, Err(StoreError::Index { .. })));
+        }
+    }
 }
