@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::backlog::{Backlog, Batch};
 use super::core::{Core, RefoldError};
-use super::taking_up::{TakeUpError, ousted, take_up};
+use super::taking_up::{TakeUpError, catch_up, ousted, take_up};
 use super::totals::CURRENT_MS;
 use crate::clock;
 use crate::config::CountersConfig;
@@ -105,6 +105,10 @@ impl<R: Remote> Link<R> {
     /// Another process has claimed this gateway's name. Whatever it counts there, what this one has kept and Redis has
     /// not got is counted under a new name.
     fn go_on_renamed(&mut self, fence: &Fence) -> bool {
+        if !catch_up(&mut self.core.borrow_mut(), &self.shared, fence) {
+            // The next claim is told the same, a moment later.
+            return true;
+        }
         let guard = self.redis.writer();
         let renamed = self
             .redis

@@ -3,6 +3,7 @@
 //! Nothing here asks Redis. Every change of how the directory stands with it is on disk before the next batch leaves.
 
 use super::Shared;
+use super::applier::advance;
 use super::core::{Core, RefoldError};
 use crate::counters::{Fence, LedgerError};
 use crate::event::Sequence;
@@ -41,9 +42,19 @@ pub fn take_up(core: &mut Core, shared: &Shared, held: Option<Sequence>) -> Resu
     Ok(())
 }
 
+/// Applies what another process, which has claimed our name, has of our journal: applied later, it would count under both
+/// names. Whether all of it could be; what is not synced yet cannot.
+pub fn catch_up(core: &mut Core, shared: &Shared, fence: &Fence) -> bool {
+    let theirs = core.ledger.standing().in_common(&fence.inherited);
+    if core.head() < theirs {
+        advance(shared, core);
+    }
+    core.head() >= theirs
+}
+
 /// Another process has claimed our name, and `fence` tells what became of the batch that was on its way, and what of
 /// our journal the other has. What neither Redis nor the other has belongs to the name `guard` from now on, the rest
-/// stays with the former.
+/// stays with the former. What the other has must be applied ([`catch_up`]).
 ///
 /// # Errors
 /// When the fate of that batch cannot be told, or the ledger takes no writes; then nothing has changed.

@@ -93,7 +93,7 @@ fn whatever_file_is_damaged_everything_is_made_again() {
 fn a_month_that_is_gone_is_noticed_and_made_again() {
     let rows = many(&mut Dice::new(22), 200);
     let folder = stored(&rows);
-    fs::remove_dir_all(folder.path().join("2026-10")).unwrap();
+    super::remove(&folder.path().join("2026-10"));
     let (mut store, findings) = open_anyhow(folder.path());
     assert_eq!(findings, [Finding::Gone(Month::parse("2026-10").unwrap())]);
     let left = rows
@@ -125,7 +125,7 @@ fn a_damaged_note_takes_the_cursor_back_and_a_missing_store_begins_again() {
     for entry in fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap();
+            super::remove(&path);
         } else {
             fs::remove_file(path).unwrap();
         }

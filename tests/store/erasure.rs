@@ -61,7 +61,7 @@ fn what_is_erased_is_gone_and_no_replay_brings_it_back() {
         store.commit().unwrap();
         assert_eq!(sequences(&store), left, "{erasure:?} after a start");
         drop(store);
-        std::fs::remove_dir_all(folder.path().join("2026-10")).unwrap();
+        super::remove(&folder.path().join("2026-10"));
         let (mut store, findings) = super::open_anyhow(folder.path());
         assert_eq!(findings.len(), 1);
         replay(&mut store, &rows, (place, &erasure));

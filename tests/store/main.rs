@@ -14,6 +14,10 @@ mod survival;
 #[allow(dead_code, reason = "rows need no sizes")]
 mod dice;
 
+#[path = "../support/wait.rs"]
+#[allow(dead_code, reason = "little is waited for")]
+mod wait;
+
 use std::path::Path;
 
 use footfall::event::Sequence;
@@ -34,6 +38,14 @@ fn open_anyhow(folder: &Path) -> (Store, Vec<Finding>) {
         ..StoreLimits::default()
     };
     Store::open_checked(folder, limits).unwrap()
+}
+
+/// Removes a folder of a closed store, of which a thread may still be at its last file.
+fn remove(folder: &Path) {
+    wait::until_true("the folder to be gone", || {
+        let _ = std::fs::remove_dir_all(folder);
+        !folder.exists()
+    });
 }
 
 /// Appends rows, and commits after some of them.
