@@ -159,7 +159,7 @@ impl Decoder {
     /// Reads what is around the events of a batch.
     fn around<'a>(&mut self, text: &'a mut Vec<u8>) -> Result<Tape<'a>, Reason> {
         let length = text.len();
-        text.resize(length + INPUT_PADDING, 0);
+        text.resize(length + ROOM_BEHIND, 0);
         let mut tape = Tape(Vec::new());
         let read = simd_json::fill_tape_padded(text, length, &mut self.buffers, &mut tape);
         read.map(|()| tape).map_err(|error| reason(error.error()))

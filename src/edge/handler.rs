@@ -12,8 +12,9 @@ use crate::admit::Client;
 pub trait Handler: 'static {
     /// The body of an answer.
     type Body: Body<Data: Buf + 'static, Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
-    /// The answer to come. It is dropped, wherever it waits, when a deadline of its connection passes; that an HTTP/1
-    /// client has gone away shows only when it is answered.
+    /// The answer to come. It is dropped, wherever it waits, when its connection ends: at the end of a drain, or when a
+    /// client of HTTP/2 takes its request back. That a client of HTTP/1 has gone away shows only when it is answered, so
+    /// whoever answers bounds the time.
     type Answer: Future<Output = Response<Self::Body>> + 'static;
 
     /// Begins to answer a request.
