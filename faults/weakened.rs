@@ -9,7 +9,10 @@ const CLAIM: &str = include_str!("../src/counters/lua/claim.lua");
 /// Conditions of the scripts that are made never to hold.
 const SEQUENCES: [&str; 2] = ["cursor >= to", "cursor ~= from"];
 const CLAIMS: [&str; 1] = ["held[3] ~= nonce or stored ~= epoch"];
-const RIVALS: [&str; 1] = ["ours > 0 and stored >= ours and held[3] ~= nonce and not inherited"];
+const RIVALS: [&str; 2] = [
+    "is_original and (ours == 0 or held[4] == '')",
+    "is_original or ours > 0 and is_rival",
+];
 
 /// Commits are applied wherever they begin, and whoever sends them.
 pub fn without_guard(proxy: &Proxy, server: &RedisServer) {

@@ -29,6 +29,8 @@ pub enum Mutant {
     FromIgnored,
     /// The guard does not compare claims.
     NonceIgnored,
+    /// The guard does not look whether the holder of a name goes on from a copy of the claimant's directory.
+    OriginalIgnored,
     /// The guard writes the sequence first, and Redis may die in between.
     SequenceFirst,
     /// The guard does not look for counts that outlived it.
@@ -66,7 +68,7 @@ pub enum Mutant {
 impl Mutant {
     /// Those that only a hand-over shows.
     pub const OF_LANES: [Self; 2] = [Self::StoreLaneForgotten, Self::StoreTakenEarly];
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::SyncDoesNothing,
         Self::SyncErrorIgnored,
         Self::NamesNeverSynced,
@@ -80,6 +82,7 @@ impl Mutant {
         Self::TotalsWithoutCursor,
         Self::FromIgnored,
         Self::NonceIgnored,
+        Self::OriginalIgnored,
         Self::SequenceFirst,
         Self::OrphansIgnored,
         Self::TornIgnored,

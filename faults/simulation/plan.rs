@@ -108,7 +108,7 @@ impl Plan {
             }
             Mutant::WindowForgotten => (self.keyed, self.kills, self.removal) = (50, true, false),
             Mutant::CursorWithoutTotals | Mutant::TotalsWithoutCursor => (self.embedded, self.kills) = (true, true),
-            Mutant::NonceIgnored => (self.embedded, self.clones) = (false, true),
+            Mutant::NonceIgnored | Mutant::OriginalIgnored => (self.embedded, self.clones) = (false, true),
             Mutant::ResentAsNew => (self.embedded, self.wire) = (false, true),
             Mutant::TornIgnored => {
                 // Redis must go back twice, the second time to what the first has torn, and nothing may hide it.

@@ -38,6 +38,7 @@ pub struct SimRemote {
     connected: Option<u64>,
     fenced: Option<Fence>,
     inherited: Vec<Inherited>,
+    before: Vec<Inherited>,
     mutant: Option<Mutant>,
     /// What a mutant told the link instead of what Redis holds.
     told: Option<(Sequence, Sequence)>,
@@ -61,6 +62,7 @@ impl SimRemote {
             connected: None,
             fenced: None,
             inherited: Vec::new(),
+            before: Vec::new(),
             mutant,
             told: None,
         }
@@ -122,8 +124,9 @@ impl SimRemote {
             inherited: written(&self.inherited),
         };
         match self.call_connected(call).await? {
-            Reply::Claimed(epoch, cursor) => {
+            Reply::Claimed(epoch, cursor, before) => {
                 self.epoch = epoch;
+                self.before = before.split_whitespace().map(part).collect();
                 Ok(cursor.map(Sequence))
             }
             Reply::Fenced(ousted, at, inherited) => {
@@ -225,6 +228,10 @@ impl Remote for SimRemote {
         Ok(self.tell(held))
     }
 
+    fn before(&self) -> &[Inherited] {
+        &self.before
+    }
+
     async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError> {
         if self.mutant.is_some() {
             return self.mistaken_commit(commit).await;
@@ -259,6 +266,7 @@ impl Remote for SimRemote {
     fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError> {
         self.nonce = fresh(&self.random);
         (self.id, self.epoch) = (id_of(guard), 0);
+        self.before.clear();
         (self.connected, self.fenced, self.told) = (None, None, None);
         Ok(())
     }

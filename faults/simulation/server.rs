@@ -68,7 +68,7 @@ pub struct Apply {
 /// What a script replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    Claimed(u64, Option<u64>),
+    Claimed(u64, Option<u64>, String),
     Totals(Vec<(CounterHash, Fields)>),
     Read(Option<Sequence>, Fields),
     Duplicate(u64),
@@ -300,25 +300,42 @@ impl Server {
         let Ok(held) = self.fields(GUARD) else {
             return Reply::Refused;
         };
-        let stored = number(held.get(&format!("{id}:epoch")));
-        let another = held.get(&format!("{id}:nonce")).map(String::as_str) != Some(nonce);
-        let late = held
-            .get(&format!("{id}:nonce"))
-            .is_some_and(|nonce| inherited.contains(nonce.as_str()));
-        if ours > 0 && stored >= ours && another && !late && self.mutant != Some(Mutant::NonceIgnored) {
-            return fenced(id, &held);
+        let of = |what: &str| format!("{id}:{what}");
+        let stored = number(held.get(&of("epoch")));
+        let holder = held.get(&of("nonce"));
+        let another = holder.is_some_and(|holder| holder != nonce);
+        let theirs = held.get(&of("inherited")).cloned().unwrap_or_default();
+        let original = another && theirs.contains(nonce);
+        let found_free = held.get(&of("ousted")).is_some_and(String::is_empty);
+        let late = holder.is_some_and(|holder| inherited.contains(holder.as_str()));
+        let rival = ours > 0 && stored >= ours && another && !late;
+        match self.mutant {
+            Some(Mutant::NonceIgnored) => {}
+            Some(Mutant::OriginalIgnored) if !rival => {}
+            _ if original && (ours == 0 || found_free) => {
+                return Reply::Fenced(Some(nonce.to_owned()), None, Some(theirs));
+            }
+            _ if original || rival => return fenced(id, &held),
+            _ => {}
         }
         let epoch = stored.max(ours) + 1;
-        let of = |what: &str| format!("{id}:{what}");
         let mut claim = vec![(of("epoch"), epoch.to_string()), (of("nonce"), nonce.to_owned())];
-        if let Some(ousted) = held.get(&of("nonce")).filter(|_| another) {
+        claim.push((of("inherited"), inherited));
+        let mut before = held.get(&of("before")).cloned().unwrap_or_default();
+        if another || holder.is_none() {
             let cursor = held.get(id).cloned().unwrap_or_default();
-            claim.extend([(of("ousted"), ousted.clone()), (of("inherited"), inherited)]);
-            claim.push((of("at"), cursor));
+            let found = held.get(&of("at")).cloned().unwrap_or_default();
+            match holder {
+                None => before.clear(),
+                Some(holder) if cursor != found => before = format!("{holder}:{} {theirs}", u64::MAX),
+                Some(_) => {}
+            }
+            claim.extend([(of("ousted"), holder.cloned().unwrap_or_default()), (of("at"), cursor)]);
+            claim.push((of("before"), before.clone()));
         }
         let claim: Vec<(&str, &str)> = claim.iter().map(|(field, value)| (&**field, &**value)).collect();
         self.set(GUARD, &claim);
-        Reply::Claimed(epoch, held.get(id).and_then(|cursor| cursor.parse().ok()))
+        Reply::Claimed(epoch, held.get(id).and_then(|cursor| cursor.parse().ok()), before)
     }
 
     fn apply(&mut self, call: &Apply) -> Reply {

@@ -78,7 +78,7 @@ fn the_simulated_redis_replies_and_holds_what_a_real_one_does() {
 #[test]
 fn a_guard_with_a_mistake_differs_from_a_real_one() {
     let server = RedisServer::start(Engine::Redis);
-    for mutant in [Mutant::FromIgnored, Mutant::NonceIgnored] {
+    for mutant in [Mutant::FromIgnored, Mutant::NonceIgnored, Mutant::OriginalIgnored] {
         let differs = (0..TRACES).any(|seed| differ(&server, (seed, Some(mutant)), &mut BTreeSet::new()));
         assert!(differs, "{mutant:?}");
     }
@@ -135,14 +135,16 @@ impl Twins {
     }
 
     fn claim(&mut self, who: usize) {
+        let other = self.random.place(self.claimants.len());
+        let before = &self.claimants[if self.random.chance(30) { other } else { who }].nonce;
         let Claimant { id, nonce, epoch, .. } = &self.claimants[who];
         let call = Call::Claim {
             id: id.clone(),
             nonce: nonce.clone(),
             epoch: *epoch,
-            inherited: format!("{nonce}:{epoch}"),
+            inherited: format!("{before}:{epoch}"),
         };
-        if let Reply::Claimed(epoch, cursor) = self.both(&call) {
+        if let Reply::Claimed(epoch, cursor, _) = self.both(&call) {
             (self.claimants[who].epoch, self.claimants[who].cursor) = (epoch, cursor.unwrap_or(0));
         }
     }
@@ -365,7 +367,7 @@ fn understand(call: &Call, reply: Value) -> Reply {
     match (text(0).as_str(), call) {
         ("OK", Call::Claim { .. }) => {
             let cursor: Option<String> = redis::from_redis_value(values.get(2).cloned().unwrap_or(Value::Nil)).unwrap();
-            Reply::Claimed(number(1), cursor.and_then(|cursor| cursor.parse().ok()))
+            Reply::Claimed(number(1), cursor.and_then(|cursor| cursor.parse().ok()), text(3))
         }
         ("OK", Call::Apply(apply)) => {
             let mut at = 0;

@@ -11,6 +11,8 @@ pub trait Remote {
     /// # Errors
     /// Those of [`RedisCounters::connect`].
     async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError>;
+    /// What the last process had that committed before us; see [`RedisCounters::before`].
+    fn before(&self) -> &[Inherited];
     /// Applies the next commit; see [`RedisCounters::commit`].
     ///
     /// # Errors
@@ -54,6 +56,10 @@ pub trait Remote {
 impl Remote for (RedisCounters, RedisReader) {
     async fn connect(&mut self, inherited: &[Inherited]) -> Result<Option<Sequence>, CountersError> {
         self.0.connect(inherited).await
+    }
+
+    fn before(&self) -> &[Inherited] {
+        self.0.before()
     }
 
     async fn commit(&mut self, commit: Commit<'_>) -> Result<Verdict, CountersError> {

@@ -87,6 +87,13 @@ impl Standing {
         common.max().unwrap_or_default()
     }
 
+    /// Redis was last counted in under this name by a process whose journal had inherited so much: what both have, that
+    /// one may have brought there, also when we have never met it.
+    pub fn share(&mut self, before: &[Inherited]) {
+        let ours_alone = self.in_common(before).0.saturating_add(1);
+        self.unmet = self.unmet.map(|unmet| unmet.max(Sequence(ours_alone)));
+    }
+
     /// Up to which frame of this journal a Redis has everything that says it holds `held`: `held` itself, or, if that
     /// is a sequence of a timeline which was left, the last frame before the parting.
     pub fn place(&self, held: Sequence) -> Sequence {
@@ -175,6 +182,26 @@ mod tests {
         original.begin(Some([10; 16]), Sequence(25));
         assert_eq!(original.in_common(&copy.inherited), Sequence(20));
         assert_eq!(Standing::born([2; 16]).in_common(&copy.inherited), Sequence::ZERO);
+    }
+
+    #[test]
+    fn what_the_original_has_brought_to_redis_of_a_copy_that_never_met_it_is_not_brought_again() {
+        let mut original = Standing::born([1; 16]);
+        original.begin(Some([7; 16]), Sequence(0));
+        let mut copy = original.clone();
+        copy.begin(Some([8; 16]), Sequence(20));
+        let holder = [Inherited {
+            writer: [7; 16],
+            last: Sequence(u64::MAX),
+        }];
+        copy.share(&holder);
+        for (held, is_foreign) in [(12, false), (20, false), (21, true)] {
+            assert_eq!(copy.is_foreign(Sequence(held)), is_foreign, "{held}");
+        }
+        assert!(copy.meet(Sequence(30)));
+        assert_eq!(copy.place(Sequence(30)), Sequence(20));
+        copy.share(&holder);
+        assert_eq!(copy.unmet, None, "who has met Redis is not made a stranger");
     }
 
     #[test]

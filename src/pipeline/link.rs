@@ -254,7 +254,7 @@ impl<R: Remote> Link<R> {
     }
 
     fn take_up(&self, held: Option<Sequence>) -> Result<(), TakeUpError> {
-        take_up(&mut self.core.borrow_mut(), &self.shared, held)
+        take_up(&mut self.core.borrow_mut(), &self.shared, (held, self.redis.before()))
     }
 
     fn take_back(&self) {

@@ -5,7 +5,7 @@
 use super::Shared;
 use super::applier::advance;
 use super::core::{Core, RefoldError};
-use crate::counters::{Fence, LedgerError};
+use crate::counters::{Fence, Inherited, LedgerError};
 use crate::event::Sequence;
 use crate::journal::payload;
 
@@ -23,12 +23,17 @@ pub enum TakeUpError {
     Ousted,
 }
 
-/// Takes up from what Redis says it holds of us; `None`: nothing.
+/// Takes up from what Redis says it holds of us (`None`: nothing), where a process that had inherited `before` was the
+/// last to count under our name before us.
 ///
 /// # Errors
 /// When what it lacks cannot be made again, or the ledger takes no writes.
-pub fn take_up(core: &mut Core, shared: &Shared, held: Option<Sequence>) -> Result<(), TakeUpError> {
-    meet(core, held)?;
+pub fn take_up(
+    core: &mut Core,
+    shared: &Shared,
+    (held, before): (Option<Sequence>, &[Inherited]),
+) -> Result<(), TakeUpError> {
+    meet(core, (held, before))?;
     core.ledger.set_held(held.unwrap_or_default());
     let Some(held) = held else {
         send_everything(core, shared);
@@ -64,23 +69,12 @@ pub fn ousted(
     fence: &Fence,
     [guard, writer]: [[u8; 16]; 2],
 ) -> Result<(), TakeUpError> {
-    let backlog = core.backlog.as_mut().ok_or(TakeUpError::Ousted)?;
-    if let Some(sent) = backlog.sent_to() {
-        if !fence.ours {
-            return Err(TakeUpError::Ousted);
-        }
-        if fence.held >= Some(sent) {
-            shared.log.shrink_spool(backlog.arrived());
-        } else {
-            backlog.take_back();
-        }
-    }
+    settle(core, shared, fence)?;
     let mut standing = core.ledger.standing().clone();
-    let (held, theirs) = (standing.place(backlog.held()), standing.in_common(&fence.inherited));
-    let own = if theirs > held {
-        core.fold_after(theirs)?.deltas
-    } else {
-        backlog.lacks().clone()
+    let theirs = standing.in_common(&fence.inherited);
+    let own = match &core.backlog {
+        Some(backlog) if standing.place(backlog.held()) >= theirs => backlog.lacks().clone(),
+        _ => core.fold_after(theirs)?.deltas,
     };
     standing.rename(guard, writer, core.ledger.whole().less(&own));
     core.ledger.stand(standing)?;
@@ -94,8 +88,21 @@ pub fn ousted(
     Ok(())
 }
 
+/// What became of the batch that was on its way when the name was lost. Who has not met Redis has sent none.
+fn settle(core: &mut Core, shared: &Shared, fence: &Fence) -> Result<(), TakeUpError> {
+    let Some(backlog) = core.backlog.as_mut() else {
+        return if fence.ours { Ok(()) } else { Err(TakeUpError::Ousted) };
+    };
+    match backlog.sent_to() {
+        Some(_) if !fence.ours => return Err(TakeUpError::Ousted),
+        Some(sent) if fence.held >= Some(sent) => shared.log.shrink_spool(backlog.arrived()),
+        _ => backlog.take_back(),
+    }
+    Ok(())
+}
+
 /// Notes, before anything is sent, that Redis has been met.
-fn meet(core: &mut Core, held: Option<Sequence>) -> Result<(), LedgerError> {
+fn meet(core: &mut Core, (held, before): (Option<Sequence>, &[Inherited])) -> Result<(), LedgerError> {
     let mut standing = core.ledger.standing().clone();
     let Some(held) = held else {
         standing.unmet = None;
@@ -105,6 +112,7 @@ fn meet(core: &mut Core, held: Option<Sequence>) -> Result<(), LedgerError> {
         // It was met before, but by now another process has counted under our name.
         standing.unmet.get_or_insert(backlog.held().next());
     }
+    standing.share(before);
     if standing.meet(held) {
         tracing::warn!(%held, "Redis is ahead of this journal: was the data directory restored? Counting goes on above");
     }

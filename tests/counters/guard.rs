@@ -1,7 +1,7 @@
 //! What the guard in Redis keeps out: other claims, old commits, counters that are not numbers.
 
 use footfall::counters::{BadReason, CountersError, Fault, Fence, Inherited, Verdict};
-use footfall::event::{Deltas, Sequence};
+use footfall::event::{Deltas, Sequence, SiteId};
 
 use crate::server::{Engine, RedisServer};
 use crate::{EVENTS, IDENTITY, OTHER, VISITS, commit, connected, counters_at, deltas, everything, gb, reader, visit};
@@ -95,10 +95,15 @@ async fn a_late_claim_of_a_dead_process_fences_nobody_who_went_on_with_its_journ
         }];
         let mut successor = counters_at(&server.url(), IDENTITY);
         successor.connect(&inherited).await.unwrap();
-        dead.connect(&[]).await.unwrap();
-        assert_eq!(successor.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Stale));
-        assert_eq!(successor.connect(&inherited).await, Ok(Some(Sequence(1))));
+        assert!(matches!(dead.connect(&[]).await, Err(CountersError::Fenced(_))));
         visit(&mut successor, 2).await;
+        // Redis has lost the other's, and has the dead one's since.
+        let dead = SiteId(dead.writer()).to_string();
+        server.cli(&["HSET", "ff:{0}:guard", &format!("{ID}:nonce"), &dead]);
+        server.cli(&["HDEL", "ff:{0}:guard", &format!("{ID}:inherited")]);
+        assert_eq!(successor.commit(commit(2, 3, &gb(1))).await, Ok(Verdict::Stale));
+        assert_eq!(successor.connect(&inherited).await, Ok(Some(Sequence(2))));
+        visit(&mut successor, 3).await;
     }
 }
 
@@ -143,6 +148,75 @@ async fn who_is_ousted_learns_what_the_claimant_has_of_its_journal() {
         inherited,
     };
     assert_eq!(first.connect(&[]).await, Err(CountersError::Fenced(fence)));
+}
+
+#[tokio::test]
+async fn an_original_that_comes_after_its_clone_is_told_what_the_clone_has() {
+    for engine in Engine::ALL {
+        let server = RedisServer::start(engine);
+        let mut original = counters_at(&server.url(), IDENTITY);
+        let copied = [Inherited {
+            writer: original.writer(),
+            last: Sequence(7),
+        }];
+        let mut clone = counters_at(&server.url(), IDENTITY);
+        assert_eq!(clone.connect(&copied).await, Ok(None));
+        visit(&mut clone, 1).await;
+        let fence = Fence {
+            held: None,
+            ours: true,
+            inherited: copied.into(),
+        };
+        let told = original.connect(&[]).await;
+        assert_eq!(told, Err(CountersError::Fenced(fence)), "{engine:?}");
+        visit(&mut clone, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn an_original_is_told_so_too_when_the_clone_was_first_in_a_redis_that_lost_everything() {
+    let server = RedisServer::start(Engine::Valkey);
+    let mut original = connected(&server, IDENTITY).await;
+    visit(&mut original, 1).await;
+    server.cli(&["FLUSHALL"]);
+    let copied = [Inherited {
+        writer: original.writer(),
+        last: Sequence(0),
+    }];
+    let mut clone = counters_at(&server.url(), IDENTITY);
+    clone.connect(&copied).await.unwrap();
+    let fence = Fence {
+        held: None,
+        ours: true,
+        inherited: copied.into(),
+    };
+    assert_eq!(original.commit(commit(1, 2, &gb(1))).await, Ok(Verdict::Stale));
+    assert_eq!(original.connect(&[]).await, Err(CountersError::Fenced(fence)));
+}
+
+#[tokio::test]
+async fn who_claims_a_name_learns_who_committed_last_also_when_the_reply_was_lost() {
+    let server = RedisServer::start(Engine::Redis);
+    let mut first = counters_at(&server.url(), IDENTITY);
+    let earlier = Inherited {
+        writer: [5; 16],
+        last: Sequence(3),
+    };
+    first.connect(&[earlier]).await.unwrap();
+    assert_eq!(first.before(), [], "nobody's");
+    visit(&mut first, 1).await;
+    let holder = Inherited {
+        writer: first.writer(),
+        last: Sequence(u64::MAX),
+    };
+    // As if nobody had heard the second one's first reply; the third finds what the second found.
+    let [mut second, mut third] = [0, 1].map(|_| counters_at(&server.url(), IDENTITY));
+    for counters in [&mut second, &mut third] {
+        for _ in 0..2 {
+            counters.connect(&[]).await.unwrap();
+            assert_eq!(counters.before(), [holder, earlier]);
+        }
+    }
 }
 
 #[tokio::test]

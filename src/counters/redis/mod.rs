@@ -3,10 +3,10 @@
 //! Keys, all of one partition, `{0}`:
 //! - `ff:meta`: a hash with `format` and `partitions`, written at birth; another value is refused.
 //! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
-//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:ousted`, `<id>:at` and
-//!   `<id>:inherited` (the nonce of the process that the last claim ousted, the sequence then, and what the journal of
-//!   the claimant has of earlier processes); and `:generation`, `:started` and `:finished` (how many transactions have
-//!   begun, and which came to its end last).
+//!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:inherited` (what the journal of that
+//!   process has of earlier ones), `<id>:ousted` and `<id>:at` (the nonce of the process that it ousted, and the
+//!   sequence then), `<id>:before` (what the journal of the last other process had that committed); and `:generation`, `:started` and `:finished` (how many
+//!   transactions have begun, and which came to its end last).
 //! - `ff:{0}:begun`: a hash that is there when somebody has counted in this generation; `by` says who was first.
 //! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
 //!   and so on of any other. `…:before-<generation>` is what such a hash was before that generation began.
@@ -50,6 +50,8 @@ pub struct RedisCounters {
     nonce: [u8; 16],
     /// What every claim leaves word of.
     inherited: Vec<Inherited>,
+    /// What the last other process had that committed under the name before the claim.
+    before: Vec<Inherited>,
     connection: Option<MultiplexedConnection>,
     fenced: Option<Fence>,
 }
@@ -69,14 +71,16 @@ impl RedisCounters {
             stamp: Stamp::new(identity, nonce),
             nonce,
             inherited: Vec::new(),
+            before: Vec::new(),
             connection: None,
             fenced: None,
         })
     }
 
-    /// Connects, claims the identity, leaving word of what the journal has `inherited`, and returns this gateway's cursor: the sequence its commits have come to, or
-    /// `None` if this Redis has nothing of it. After a commit whose fate is not known, the cursor tells it. Drops
-    /// the connection that there was. Takes at most five times `redis_timeout_ms`.
+    /// Connects, claims the identity, leaving word of what the journal has `inherited`, and returns this gateway's
+    /// cursor: the sequence its commits have come to, or `None` if this Redis has nothing of it. After a commit whose
+    /// fate is not known, the cursor tells it. Drops the connection that there was. Takes at most five times
+    /// `redis_timeout_ms`.
     ///
     /// # Errors
     /// [`CountersError::Unavailable`]: pause, then try again. [`CountersError::Unsuitable`]: keys of another format
@@ -97,6 +101,13 @@ impl RedisCounters {
         Ok(cursor)
     }
 
+    /// What the journal of the last other process had that committed under this name before the claim, itself included;
+    /// empty if there was none.
+    #[must_use]
+    pub fn before(&self) -> &[Inherited] {
+        &self.before
+    }
+
     /// The nonce of this process, as random as an identity: after a fence it can be the new name.
     #[must_use]
     pub const fn writer(&self) -> [u8; 16] {
@@ -110,6 +121,7 @@ impl RedisCounters {
     pub fn rename(&mut self, guard: [u8; 16]) -> Result<(), CountersError> {
         self.nonce = random()?;
         self.stamp = Stamp::new(guard, self.nonce);
+        self.before.clear();
         self.connection = None;
         self.fenced = None;
         Ok(())
@@ -202,8 +214,9 @@ impl RedisCounters {
             .invoke_async(connection)
             .await;
         match script::claimed(reply.map_err(|error| self.unavailable(&error))?, &self.stamp)? {
-            Claimed::Held { epoch, cursor } => {
+            Claimed::Held { epoch, cursor, before } => {
                 self.stamp.epoch = epoch;
+                self.before = before;
                 Ok(cursor)
             }
             Claimed::Fenced(fence) => {

@@ -142,7 +142,11 @@ pub(super) fn read<'a>(script: &'a Script, id: &str, hash: &CounterHash) -> Scri
 
 /// The outcome of a claim.
 pub(super) enum Claimed {
-    Held { epoch: u64, cursor: Option<Sequence> },
+    Held {
+        epoch: u64,
+        cursor: Option<Sequence>,
+        before: Vec<Inherited>,
+    },
     Fenced(Fence),
 }
 
@@ -151,9 +155,10 @@ pub(super) fn claimed(reply: Value, stamp: &Stamp) -> Result<Claimed, CountersEr
     let (word, values) = split(reply)?;
     match (word.as_str(), values.as_slice()) {
         ("FENCED", [ousted, at, inherited]) => Ok(Claimed::Fenced(fence([ousted, at, inherited], stamp)?)),
-        ("OK", [epoch, cursor]) => Ok(Claimed::Held {
+        ("OK", [epoch, cursor, before]) => Ok(Claimed::Held {
             epoch: number(epoch)?,
             cursor: sequence(cursor)?,
+            before: parts(before)?,
         }),
         _ => Err(strange(&word)),
     }
@@ -161,15 +166,18 @@ pub(super) fn claimed(reply: Value, stamp: &Stamp) -> Result<Claimed, CountersEr
 
 /// Who was ousted, how far it had come, and what of it the claimant has.
 fn fence([ousted, at, inherited]: [&Value; 3], stamp: &Stamp) -> Result<Fence, CountersError> {
-    let parts = match inherited {
-        Value::Nil => String::new(),
-        value => text(value)?,
-    };
     Ok(Fence {
         held: sequence(at)?,
         ours: !matches!(ousted, Value::Nil) && text(ousted)? == stamp.nonce,
-        inherited: parts.split_whitespace().filter_map(part).collect(),
+        inherited: parts(inherited)?,
     })
+}
+
+fn parts(written: &Value) -> Result<Vec<Inherited>, CountersError> {
+    match written {
+        Value::Nil => Ok(Vec::new()),
+        value => Ok(text(value)?.split_whitespace().filter_map(part).collect()),
+    }
 }
 
 /// Reads what [`Scripts::claim`] wrote.
