@@ -26,7 +26,7 @@ use crate::decode::{Decoder, ExpansionLimits, Form, USER_AGENT_BYTES_MAX, cut, d
 use crate::directory::Rights;
 use crate::event::SiteId;
 use crate::outcome::Reason;
-use crate::pipeline::{EventBatch, EventsReceipt, Intake, Origin, Received, Reception, Sender};
+use crate::pipeline::{EventBatch, Intake, Judged, Origin, Reception, Sender};
 
 /// Takes the events of one worker.
 pub struct Events {
@@ -42,6 +42,9 @@ pub struct Events {
     budget: Arc<BodyBudget>,
     expansion: ExpansionLimits,
 }
+
+/// What was read of a request: the frames of its events, and what is thought of them.
+type Reading = (EventBatch, Judged);
 
 impl Events {
     /// Takes events with a worker's intake.
@@ -60,7 +63,7 @@ impl Events {
 
     /// Answers a call whose endpoint takes its method.
     pub fn answer(self: &Rc<Self>, request: HttpRequest<Incoming>, client: Client, endpoint: Endpoint) -> Answering {
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         if head.method == Method::OPTIONS {
             return preflight(endpoint).into();
         }
@@ -82,7 +85,7 @@ impl Events {
                     let taken = events.take_pixel(origin, &query, &call).await;
                     events.voice.pixel(&taken, &call)
                 }
-                None => events.voice.answer(events.take(origin, body, &call).await, &call),
+                None => events.voice.answer(events.take(origin, &mut body, &call).await, &call),
             }
         }))
     }
@@ -106,49 +109,50 @@ impl Events {
     }
 
     /// Takes the events of a body.
-    async fn take(&self, origin: Result<Origin, Reason>, body: Incoming, call: &Call) -> Result<Verdict, Reason> {
-        let read = async {
-            let origin = origin?;
-            let (form, encoding) = (media::form(&call.headers)?, media::encoding(&call.headers)?);
-            let key = idempotency_key(&call.headers)?;
-            let sent = self.body_limits.collect(body, &self.budget).await?;
-            Ok((origin, form, key, decompress(encoding, sent, self.expansion)?))
-        };
-        let (origin, form, key, body) = read.await.map_err(|reason| self.refuse(reason))?;
-        let sender = Sender {
-            request: key.as_deref().map(|key| self.reception.request(origin, key, &body)),
-            ..self.sender(origin, call)
-        };
-        self.keep(sender, form, body).await
+    async fn take(&self, origin: Result<Origin, Reason>, body: &mut Incoming, call: &Call) -> Result<Verdict, Reason> {
+        let read = self.read(origin, body, call).await;
+        self.keep(read.map_err(|reason| self.refuse(reason))?).await
     }
 
     /// Takes the event of a pixel, which is read like one that was posted.
     async fn take_pixel(&self, origin: Result<Origin, Reason>, query: &str, call: &Call) -> Result<Verdict, Reason> {
-        let origin = origin.map_err(|reason| self.refuse(reason))?;
-        let body = pixel::event(query, &call.headers);
-        self.keep(self.sender(origin, call), Form::Json, body).await
+        let event = |origin| self.receive(self.sender(origin, call), Form::Json, pixel::event(query, &call.headers));
+        self.keep(origin.and_then(event).map_err(|reason| self.refuse(reason))?).await
     }
 
-    async fn keep(&self, sender: Sender<'_>, form: Form, mut body: Vec<u8>) -> Result<Verdict, Reason> {
+    /// Reads a body and the events in it.
+    async fn read(&self, origin: Result<Origin, Reason>, body: &mut Incoming, call: &Call) -> Result<Reading, Reason> {
+        let origin = origin?;
+        let (form, encoding) = (media::form(&call.headers)?, media::encoding(&call.headers)?);
+        let key = idempotency_key(&call.headers)?;
+        let sent = self.body_limits.collect(body, &self.budget).await?;
+        let body = decompress(encoding, sent, self.expansion)?;
+        let sender = Sender {
+            request: key.as_deref().map(|key| self.reception.request(origin, key, &body)),
+            ..self.sender(origin, call)
+        };
+        self.receive(sender, form, body)
+    }
+
+    /// Receives the events of a body, which nobody needs while they are on their way to the disk.
+    fn receive(&self, sender: Sender<'_>, form: Form, mut body: Vec<u8>) -> Result<Reading, Reason> {
         let mut received = self.reception.receive(sender, body.len());
-        let decoded = self
-            .decoder
-            .borrow_mut()
-            .decode(&mut body, form, &mut |event| received.take(event));
-        // Nobody needs it while the events are on their way to the disk.
-        drop(body);
-        decoded.map_err(|reason| self.refuse(reason))?;
-        self.note(&received);
-        let batch = std::mem::take(&mut received.batch);
-        let kept = self.submit(batch).await?;
-        Ok(Verdict::new(received.accepted, received.rejected, kept))
+        let mut decoder = self.decoder.borrow_mut();
+        decoder.decode(&mut body, form, &mut |event| received.take(event))?;
+        Ok((received.batch, received.judged))
     }
 
-    async fn submit(&self, batch: EventBatch) -> Result<Option<EventsReceipt>, Reason> {
-        if batch.is_empty() {
-            return Ok(None);
+    /// Keeps what was received, which is handed over before this returns.
+    fn keep(&self, (batch, judged): Reading) -> impl Future<Output = Result<Verdict, Reason>> + '_ {
+        self.note(&judged);
+        let kept = (!batch.is_empty()).then(|| self.intake.events(batch));
+        async move {
+            let receipt = match kept {
+                Some(kept) => Some(kept.await?),
+                None => None,
+            };
+            Ok(Verdict::new(judged, receipt))
         }
-        self.intake.events(batch).await.map(Some)
     }
 
     /// What a request says of whoever sends it.
@@ -172,10 +176,10 @@ impl Events {
     }
 
     /// Counts what has been read; what becomes of those that can be kept is noted by the pipeline.
-    fn note(&self, received: &Received<'_>) {
+    fn note(&self, judged: &Judged) {
         let figures = &self.reception.shared.metrics.events;
-        figures.received.inc_by(received.count() as u64);
-        for rejected in &received.rejected {
+        figures.received.inc_by(judged.count() as u64);
+        for rejected in &judged.rejected {
             figures.count_refused(rejected.reason, 1);
         }
     }

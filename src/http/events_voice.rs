@@ -17,7 +17,7 @@ use super::routes::Endpoint;
 use super::voice::Call;
 use crate::config::Durability;
 use crate::outcome::Reason;
-use crate::pipeline::{Accepted, EventsReceipt, Rejected, Word};
+use crate::pipeline::{EventsReceipt, Judged, Named, Rejected, Word};
 
 const GIF: HeaderValue = HeaderValue::from_static("image/gif");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -64,10 +64,15 @@ struct Flawed {
 
 impl Verdict {
     /// Puts together what reception and apply have said.
-    pub fn new(accepted: Vec<Accepted>, rejected: Vec<Rejected>, receipt: Option<EventsReceipt>) -> Self {
+    pub fn new(judged: Judged, receipt: Option<EventsReceipt>) -> Self {
+        let Judged {
+            accepted,
+            named,
+            rejected,
+        } = judged;
         let first = rejected.first().map(|first| status(first.reason));
         let mut report = Report {
-            accepted: accepted.len(),
+            accepted,
             duplicates: 0,
             rejected: rejected.len(),
             errors: rejected.into_iter().map(Flawed::rejected).collect(),
@@ -76,11 +81,8 @@ impl Verdict {
             Some(EventsReceipt { words, kept }) => (words.unwrap_or_default(), Some(kept)),
             None => (Vec::new(), None),
         };
-        for (event, _) in accepted
-            .into_iter()
-            .zip(words)
-            .filter(|(_, word)| *word == Word::Duplicate)
-        {
+        let is_duplicate = |event: &Named| words.get(event.place) == Some(&Word::Duplicate);
+        for event in named.into_iter().filter(is_duplicate) {
             report.accepted -= 1;
             report.duplicates += 1;
             report.errors.push(Flawed::duplicate(event));
@@ -114,7 +116,7 @@ impl Flawed {
         }
     }
 
-    fn duplicate(event: Accepted) -> Self {
+    fn duplicate(event: Named) -> Self {
         Self {
             index: event.index,
             id: event.id,

@@ -105,7 +105,7 @@ impl Questions {
         (Err(reason), passage)
     }
 
-    async fn make(&self, site: &Site, endpoint: Endpoint, (head, body): (&Parts, Incoming)) -> Result<Made, Trouble> {
+    async fn make(&self, site: &Site, endpoint: Endpoint, (head, mut body): (&Parts, Incoming)) -> Result<Made, Trouble> {
         let site = &SiteView::from(site);
         if endpoint == Endpoint::Query {
             let sent = self.body(head, body).await?;
@@ -113,7 +113,7 @@ impl Questions {
             let (answer, cached) = self.answers.ask(&*self.library()?, query, site).await?;
             return Ok(Made::answer(answer.text(cached), cached));
         }
-        self.body_limits.discard(body).await?;
+        self.body_limits.discard(&mut body).await?;
         let parameters = parameters(head);
         let parameters = parameters.iter().map(|(name, value)| (&**name, &**value));
         if head.method == Method::DELETE {
@@ -135,14 +135,14 @@ impl Questions {
     }
 
     /// The body of a question, which is small and plain JSON.
-    async fn body(&self, head: &Parts, body: Incoming) -> Result<Vec<u8>, Reason> {
+    async fn body(&self, head: &Parts, mut body: Incoming) -> Result<Vec<u8>, Reason> {
         if media::form(&head.headers)? != Form::Json {
             return Err(Reason::MediaTypeUnsupported);
         }
         if media::encoding(&head.headers)? != Encoding::Identity {
             return Err(Reason::EncodingUnsupported);
         }
-        let sent = self.body_limits.collect(body, &self.budget).await?;
+        let sent = self.body_limits.collect(&mut body, &self.budget).await?;
         if sent.is_empty() {
             return Err(Reason::BodyEmpty);
         }

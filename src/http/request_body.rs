@@ -80,7 +80,7 @@ impl BodyLimits {
     ///
     /// # Errors
     /// When it is too large, too slow or broken.
-    pub async fn discard(self, body: Incoming) -> Result<(), Reason> {
+    pub async fn discard(self, body: &mut Incoming) -> Result<(), Reason> {
         if body.is_end_stream() {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl BodyLimits {
     ///
     /// # Errors
     /// When it is too large, too slow or broken, or too many come at once.
-    pub async fn collect(self, body: Incoming, budget: &BodyBudget) -> Result<Vec<u8>, Reason> {
+    pub async fn collect(self, body: &mut Incoming, budget: &BodyBudget) -> Result<Vec<u8>, Reason> {
         let announced = body.size_hint().lower().min(self.bytes_max);
         let announced = usize::try_from(announced).unwrap_or_default();
         let mut bytes = Vec::with_capacity(announced.min(ANNOUNCED_MAX) + ROOM_BEHIND);
@@ -105,7 +105,7 @@ impl BodyLimits {
         Ok(bytes)
     }
 
-    async fn read_all(self, mut body: Incoming, take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
+    async fn read_all(self, body: &mut Incoming, take: impl FnMut(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
         if body.size_hint().lower() > self.bytes_max {
             return Err(Reason::BodyTooLarge);
         }
@@ -115,18 +115,17 @@ impl BodyLimits {
             take,
         };
         // Most bodies are here as a whole when their head is: they need no clock.
-        while let Poll::Ready(frame) = poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await {
-            if taken.is_end(frame, &body)? {
+        while let Poll::Ready(frame) = poll_fn(|cx| Poll::Ready(Pin::new(&mut *body).poll_frame(cx))).await {
+            if taken.is_end(frame, body)? {
                 return Ok(());
             }
         }
-        match timeout(clock::ms(self.whole_ms), self.wait_for_all(body, taken)).await {
-            Ok(result) => result,
-            Err(_) => Err(Reason::BodyTimeout),
-        }
+        // Few bodies come in pieces; those that do not need no room for what it takes to wait.
+        let waiting = Box::pin(timeout(clock::ms(self.whole_ms), self.wait_for_all(body, taken)));
+        waiting.await.unwrap_or(Err(Reason::BodyTimeout))
     }
 
-    async fn wait_for_all<T>(self, mut body: Incoming, mut taken: Taken<T>) -> Result<(), Reason>
+    async fn wait_for_all<T>(self, body: &mut Incoming, mut taken: Taken<T>) -> Result<(), Reason>
     where
         T: FnMut(&[u8]) -> Result<(), Reason>,
     {
@@ -134,7 +133,7 @@ impl BodyLimits {
             let Ok(frame) = timeout(clock::ms(self.idle_ms), body.frame()).await else {
                 return Err(Reason::BodyTimeout);
             };
-            if taken.is_end(frame, &body)? {
+            if taken.is_end(frame, body)? {
                 return Ok(());
             }
         }

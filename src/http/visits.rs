@@ -84,9 +84,9 @@ impl Visits {
         self: Rc<Self>,
         country: Country,
         key: Option<Box<[u8]>>,
-        (call, body): (Call, Incoming),
+        (call, mut body): (Call, Incoming),
     ) -> Answer {
-        if let Err(reason) = self.body_limits.discard(body).await {
+        if let Err(reason) = self.body_limits.discard(&mut body).await {
             return self.refuse(reason, &call);
         }
         let receipt = match key {

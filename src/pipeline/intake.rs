@@ -48,6 +48,9 @@ pub struct Erased {
     pub kept: Durability,
 }
 
+/// Frames that are in the log: the last one's sequence, and who has a word on them.
+type Written = Result<(Sequence, Option<oneshot::Receiver<Vec<Word>>>), Reason>;
+
 /// Takes visits and events of one worker; belongs to the worker's thread.
 #[derive(Clone)]
 pub struct Intake {
@@ -90,19 +93,26 @@ impl Intake {
         })
     }
 
-    /// Keeps the events of a request, at least one, each unless one with its id was kept before.
+    /// Keeps the events of a request, at least one, each unless one with its id was kept before. They are handed over
+    /// before this returns.
     ///
     /// # Errors
     /// The reason why they are not kept, or not known to be.
-    pub async fn events(&self, batch: EventBatch) -> Result<EventsReceipt, Reason> {
+    pub fn events(&self, batch: EventBatch) -> impl Future<Output = Result<EventsReceipt, Reason>> + '_ {
         let frames = batch.len() as u64;
-        let (last, words) = self.submit(batch).await?;
-        let words = match words {
-            None => None,
-            Some(words) => Some(self.wait_for_apply(words, Sequence(last.0 - (frames - 1))).await?),
-        };
-        let kept = self.shared.settle(last).await;
-        Ok(EventsReceipt { words, kept })
+        let written = self.submit(batch);
+        async move {
+            let (last, words) = written?.await.map_err(|_| Reason::DurabilityUnknown)??;
+            let words = match words {
+                None => None,
+                Some(words) => {
+                    let first = Sequence(last.0 - (frames - 1));
+                    Some(Box::pin(self.wait_for_apply(words, first)).await?)
+                }
+            };
+            let kept = self.shared.settle(last).await;
+            Ok(EventsReceipt { words, kept })
+        }
     }
 
     /// Keeps an erasure: whatever it means that was kept before it goes from the event store, soon and for good. What
@@ -112,20 +122,19 @@ impl Intake {
     /// The reason why it is not kept, or not known to be.
     pub async fn erase(&self, erasure: &Erasure<'_>) -> Result<Erased, Reason> {
         let now_ms = self.shared.log.clock().unix_ms();
-        let (sequence, _) = self.submit(EventBatch::erasure(erasure, now_ms)).await?;
+        let written = self.submit(EventBatch::erasure(erasure, now_ms))?;
+        let (sequence, _) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
         let kept = self.shared.settle(sequence).await;
         Ok(Erased { sequence, kept })
     }
 
-    /// Hands frames over and waits until they are in the log: the last one's sequence, and who has a word on them.
-    async fn submit(&self, batch: EventBatch) -> Result<(Sequence, Option<oneshot::Receiver<Vec<Word>>>), Reason> {
+    /// Hands frames over, and tells when they are in the log.
+    fn submit(&self, batch: EventBatch) -> Result<oneshot::Receiver<Written>, Reason> {
         let (waiter, written) = oneshot::channel();
         let events = batch.events() as u64;
-        if let Err(reason) = self.gather.join_events(Submission { batch, waiter }) {
-            self.shared.metrics.events.count_refused(reason, events);
-            return Err(reason);
-        }
-        written.await.map_err(|_| Reason::DurabilityUnknown)?
+        let joined = self.gather.join_events(Submission { batch, waiter });
+        joined.inspect_err(|reason| self.shared.metrics.events.count_refused(*reason, events))?;
+        Ok(written)
     }
 
     /// The word of apply on frames from `first` on, which are in the log.

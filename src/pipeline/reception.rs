@@ -78,8 +78,17 @@ pub struct Received<'r> {
     context: Context<'r>,
     /// What is to be kept.
     pub batch: EventBatch,
-    /// Those that are to be kept, in the order of the batch.
-    pub accepted: Vec<Accepted>,
+    /// What is thought of all of them.
+    pub judged: Judged,
+}
+
+/// Which events of a request are to be kept, and which cannot be.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// How many are to be kept.
+    pub accepted: usize,
+    /// Those of them that have an id of the client's, which apply may have seen before.
+    pub named: Vec<Named>,
     /// Those that cannot be kept.
     pub rejected: Vec<Rejected>,
 }
@@ -92,12 +101,14 @@ struct Context<'r> {
     now_ms: u64,
 }
 
-/// An event that is to be kept.
+/// An event that is to be kept, unless one with its id was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct Named {
+    /// Its place in the batch.
+    pub place: usize,
     /// Its place in the request.
     pub index: usize,
-    /// The client's id; empty if it has none.
+    /// The client's id; empty if it is the request that has one.
     pub id: Box<str>,
 }
 
@@ -155,8 +166,7 @@ impl Reception {
         Received {
             context,
             batch: EventBatch::with_capacity(body_bytes + BYTES_ADDED),
-            accepted: Vec::new(),
-            rejected: Vec::new(),
+            judged: Judged::default(),
         }
     }
 
@@ -167,22 +177,38 @@ impl Reception {
     }
 }
 
-impl Received<'_> {
-    /// Number of events so far.
+impl Judged {
+    /// Number of events.
     pub const fn count(&self) -> usize {
-        self.accepted.len() + self.rejected.len()
+        self.accepted + self.rejected.len()
     }
+}
 
+impl Received<'_> {
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
-        let index = self.count();
+        let Self {
+            context,
+            batch,
+            judged,
+        } = self;
+        let (index, has_name) = (judged.count(), context.sender.request.is_some());
         let taken = event.and_then(|sent| {
-            let kept = self.context.keep(&sent, index, &mut self.batch);
+            let kept = context.keep(&sent, index, batch);
             kept.map(|()| sent.id)
         });
         match taken {
-            Ok(id) => self.accepted.push(Accepted { index, id: id.into() }),
-            Err(flaw) => self.rejected.push(Rejected {
+            Ok(id) => {
+                if has_name || !id.is_empty() {
+                    judged.named.push(Named {
+                        place: judged.accepted,
+                        index,
+                        id: id.into(),
+                    });
+                }
+                judged.accepted += 1;
+            }
+            Err(flaw) => judged.rejected.push(Rejected {
                 index,
                 id: flaw.id.into(),
                 reason: flaw.reason,

@@ -194,6 +194,10 @@ impl Shared {
         if !self.waits_for_counters() || !self.status.is_counters_up() {
             return self.kept_by_log();
         }
+        Box::pin(self.wait_for_counters(sequence)).await
+    }
+
+    async fn wait_for_counters(&self, sequence: Sequence) -> Durability {
         self.hurry.notify_one();
         let mut applied = self.applied.subscribe();
         let wait = clock::ms(self.config.journal.applied_wait_ms);

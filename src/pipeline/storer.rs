@@ -23,8 +23,8 @@ use crate::{clock, memory};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How much the thread, and those that the store starts for it, step back where the machine has more to do than cores:
-/// a tenth of what a worker gets. Requests are answered first; the store catches up when there are fewer.
-const NICE: i32 = 10;
+/// as far as they can. Requests are answered first; the store catches up when there are fewer.
+const NICE: i32 = 19;
 
 /// The thread that fills the event store.
 pub struct Storer {
