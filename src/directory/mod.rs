@@ -1,4 +1,4 @@
-//! The directory: sites and keys.
+//! The directory: sites and keys, and the salts that gateways share.
 //!
 //! ```text
 //!  commands ──► Keeper ── change, if nobody was faster ──► SQLite in the data directory, or one hash in Redis
@@ -16,6 +16,9 @@
 //! With Redis, each gateway keeps a copy in the file that would be its own if it were alone. From it it starts when
 //! Redis is away, and it gives it back to a Redis that came up empty or with an earlier edition, so that no key is
 //! lost with Redis' data, and none that was revoked returns.
+//!
+//! Salts of visitor hashes go by a hash of their own, without editions: whoever is first in a day decides
+//! ([`SharedSalts`]).
 //!
 //! Must not know: requests, events, counters. That a removed site has figures is none of its business: they stay.
 //!
@@ -48,6 +51,7 @@ use arc_swap::ArcSwap;
 pub use self::changes::KeyWish;
 pub use self::keeper::{Copying, Keeper};
 pub use self::key::{Grant, Key, KeyRecord, NewKey, Rights};
+pub use self::redis::{DaySalt, SharedSalts};
 pub use self::refusal::{DirectoryError, Refusal};
 pub use self::register::Register;
 pub use self::site::{Counting, Site, SiteWish, parse_id};

@@ -3,6 +3,9 @@
 //! Each is a file of its own in the data directory, named after its day. It is born by a link that only one process can
 //! make, so the two processes of a hand-over have the same. When its time is over it is deleted, and with it goes the
 //! only way from a hash back to an address.
+//!
+//! Gateways that count together agree on one salt a day: each offers its own for today and tomorrow ([`Salts::offers`])
+//! and takes what was agreed on ([`Salts::adopt`]). So a midnight at which they cannot reach each other parts nobody.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -64,6 +67,36 @@ impl Salts {
         known.of(time_ms)
     }
 
+    /// Days, counted since 1970, and their salts: today and tomorrow, whose is made now. A day whose salt cannot be kept is
+    /// not offered.
+    pub fn offers(&self, now_ms: u64) -> Vec<(u64, Salt)> {
+        self.look(now_ms);
+        let Known { today, salt, .. } = **self.known.load();
+        let tomorrow = keep_salt(&self.folder, today + 1).ok();
+        let tomorrow = tomorrow.map(|salt| (today + 1, salt));
+        [(today, salt)].into_iter().chain(tomorrow).collect()
+    }
+
+    /// Takes the salts that others use, by their days. Events that were received before keep the hashes they have.
+    pub fn adopt(&self, agreed: &[(u64, Salt)]) {
+        let _one_at_a_time = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { today, salt, before } = **self.known.load();
+        let of = |day: u64| agreed.iter().find(|(agreed, _)| *agreed == day).map(|(_, salt)| *salt);
+        let known = Known {
+            today,
+            salt: of(today).unwrap_or(salt),
+            before: of(today.saturating_sub(1)).or(before),
+        };
+        if (known.salt, known.before) != (salt, before) {
+            self.known.store(Arc::new(known));
+        }
+        for &(day, salt) in agreed.iter().filter(|(day, _)| *day + 1 >= today) {
+            if let Err(error) = replace(&self.folder, day, salt) {
+                tracing::warn!(%error, folder = %self.folder.display(), "a salt that gateways share cannot be kept");
+            }
+        }
+    }
+
     /// The day has changed.
     fn turn(&self, today: u64) -> Arc<Known> {
         let _one_at_a_time = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,15 +153,8 @@ fn keep_salt(folder: &Path, day: u64) -> io::Result<Salt> {
     if let Some(salt) = read(&path)? {
         return Ok(salt);
     }
-    fs::create_dir_all(folder)?;
-    let draft = folder.join(format!("{day}.{}.draft", process::id()));
     let salt = fresh();
-    // Nobody else on the machine needs it.
-    let mut options = fs::OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(&salt)?;
-    file.sync_all()?;
+    let draft = draft(folder, day, &salt)?;
     // Fails where another process was faster; then that one's is the salt.
     let linked = fs::hard_link(&draft, &path);
     fs::remove_file(&draft)?;
@@ -139,6 +165,28 @@ fn keep_salt(folder: &Path, day: u64) -> io::Result<Salt> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Puts a salt in the place of what a day has.
+fn replace(folder: &Path, day: u64, salt: Salt) -> io::Result<()> {
+    let path = path(folder, day);
+    if read(&path)? == Some(salt) {
+        return Ok(());
+    }
+    fs::rename(draft(folder, day, &salt)?, path)
+}
+
+/// Writes a salt to a file of this process, and gives its path.
+fn draft(folder: &Path, day: u64, salt: &Salt) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let draft = folder.join(format!("{day}.{}.draft", process::id()));
+    // Nobody else on the machine needs it.
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(salt)?;
+    file.sync_all()?;
+    Ok(draft)
 }
 
 /// The salt in a file; none if there is no file, or one of another size.
@@ -218,6 +266,26 @@ mod tests {
         assert!(kept().contains(&first.to_vec()), "its events may still come");
         salts.look(NOON + 2 * DAY_MS);
         assert!(!kept().is_empty() && !kept().contains(&first.to_vec()));
+    }
+
+    #[test]
+    fn gateways_that_agree_hash_alike_today_tomorrow_and_for_what_comes_late() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, other] = folders.each_ref().map(|folder| Salts::open(folder.path(), NOON));
+        let before = (NOON / DAY_MS - 1, [7; 16]);
+        assert_ne!(one.of(NOON, NOON), other.of(NOON, NOON));
+        let offers = one.offers(NOON);
+        assert_eq!(offers.len(), 2);
+        other.adopt(&[&offers[..], &[before]].concat());
+        assert_eq!(one.of(NOON, NOON), other.of(NOON, NOON));
+        assert_eq!(other.offers(NOON), offers);
+        assert_eq!(other.of(NOON - DAY_MS, NOON), before.1);
+        // Also after a restart, and when the day changes, whatever they can reach then.
+        let other = Salts::open(folders[1].path(), NOON);
+        assert_eq!(one.of(NOON, NOON), other.of(NOON, NOON));
+        let tomorrow = NOON + DAY_MS;
+        assert_eq!(one.of(tomorrow, tomorrow), other.of(tomorrow, tomorrow));
+        assert_eq!(one.of(tomorrow, tomorrow), offers[1].1);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub use intake::{Erased, EventsReceipt, Intake, Receipt};
 pub use lanes::Pipeline;
 pub use own_ids::OwnIds;
 pub use rebuild::{RebuildError, rebuild};
-pub use reception::{Judged, Named, Origin, Reception, Rejected, Sender};
+pub use reception::{Judged, Named, Origin, Received, Reception, Rejected, Sender};
 pub use shared::Shared;
 pub use status::Status;
 pub use totals::{Told, Totals};

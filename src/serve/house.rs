@@ -18,9 +18,6 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::successor::{self, Copies};
 
-/// How often old salts are looked for. Events look, too; but a salt must go also where none come any more.
-const SALT_LOOK_MS: u64 = 60_000;
-
 /// Why the house is left.
 pub enum End {
     /// Someone asked for a stop, or a worker ended.
@@ -57,7 +54,6 @@ impl House {
     ) -> End {
         let (mut sweep, mut look) = (every(self.config.limit.sweep_ms), every(self.config.geo.reload_ms));
         let mut space = every(self.config.journal.space_look_ms);
-        let mut turn = every(SALT_LOOK_MS);
         let mut search = None;
         let mut taking_over = arriving.map(|arriving| self.take_over(arriving));
         loop {
@@ -84,7 +80,6 @@ impl House {
                     self.limiter.iter().chain(&self.keyless).for_each(|limiter| limiter.sweep());
                 }
                 _ = space.tick() => self.pipeline.look_for_space(),
-                _ = turn.tick() => self.salts.look(clock::unix_ms()),
                 _ = look.tick() => {
                     self.countries.geo().refresh();
                 }

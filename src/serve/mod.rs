@@ -63,15 +63,15 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
-    let (directory, looked) = directory::keep(&config, &metrics)?;
+    let salts = Arc::new(Salts::open(&config.journal.data_dir, clock::unix_ms()));
+    let (directory, looked) = directory::keep(&config, &metrics, &salts)?;
     if arrivals.is_none() {
         // A process that takes over must not wait: it has the file of sites and keys, and what it was told.
         runtime.block_on(meet(&pipeline, looked));
     }
-    let data_dir = &config.journal.data_dir;
     let house = House {
-        salts: Arc::new(Salts::open(data_dir, clock::unix_ms())),
-        request_key: identity_of(data_dir)?.0,
+        salts,
+        request_key: identity_of(&config.journal.data_dir)?.0,
         config,
         limiter,
         keyless,

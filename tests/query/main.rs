@@ -17,6 +17,7 @@ mod cached;
 mod doors;
 mod erasures;
 mod figures;
+mod fleet;
 mod lists;
 mod refusals;
 
@@ -77,6 +78,22 @@ impl House {
             manage: None,
             sent: 0,
         }
+    }
+
+    /// Another gateway that counts together with this one, with the same keys.
+    fn beside(&self, settings: &Settings) -> Self {
+        let gateway = settings.start();
+        let mut house = Self {
+            client: gateway.client(),
+            gateway,
+            site: self.site.clone(),
+            write: self.write.clone(),
+            read: self.read.clone(),
+            manage: None,
+            sent: 0,
+        };
+        until_true("the store to be open", || house.get("/api/v1/events").status == 200);
+        house
     }
 
     /// Sends events, all of which are accepted, and waits until they can be asked for.

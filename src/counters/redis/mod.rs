@@ -14,7 +14,7 @@
 //! Only the guarded script writes counters. A user of an access list needs these commands and the keys `ff:*`:
 //! `evalsha`, `script|load`, `hmget`, `hset`, `hincrby`, `hsetnx`, `hkeys`, `hget`, `hgetall`, `exists`, `ping`, `unwatch`,
 //! `info`, `select` for a database other than 0, to begin a new generation `keys` and `rename`, and `hdel` for that and
-//! for sites and keys.
+//! for sites, keys and salts.
 //!
 //! Commits have a connection of their own: a pool would ask for a round trip before each. Any failure on it drops
 //! it, so that no late reply is ever taken for a later one, and [`RedisCounters::connect`] claims the identity

@@ -2,10 +2,14 @@
 //!
 //! Its fields are `edition`, `site:<id>` and `key:<id>`; others are left alone. Texts of users are in values only.
 
+mod salts;
+
 use std::fmt;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Script};
+
+pub use self::salts::{DaySalt, SharedSalts};
 
 use super::edition::Edition;
 use super::record::{self, Kind, Writing};
@@ -35,7 +39,7 @@ impl RedisHash {
             client: address.client()?,
             address,
             connecting: connecting(config),
-            change: Script::new(include_str!("lua/change.lua")),
+            change: Script::new(include_str!("../lua/change.lua")),
             connection: None,
         })
     }
