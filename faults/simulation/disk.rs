@@ -185,11 +185,6 @@ impl Directory {
         self.lock().page.standing.guard
     }
 
-    /// Whether Redis was met since the last start.
-    pub fn has_met(&self) -> bool {
-        self.lock().page.standing.unmet.is_none()
-    }
-
     pub fn set_faults(&self, change: impl FnOnce(&mut DiskFaults)) {
         change(&mut self.lock().faults);
     }

@@ -100,8 +100,6 @@ impl World {
                     self.nodes[node].directory.restore(&copy);
                 }
             }
-            // What a copy has that has not met Redis could be in Redis or not by the time it is put back.
-            _ if !self.nodes[node].directory.has_met() && !self.plan.embedded => {}
             _ => {
                 self.say(|| format!("node {node} is copied"));
                 self.nodes[node].copy = Some((self.nodes[node].directory.copy(), self.step));
