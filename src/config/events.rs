@@ -48,7 +48,8 @@ pub struct EventsConfig {
     /// How deep `properties` and `items` may nest; a flat object is 1.
     #[schemars(range(min = 1, max = 28))]
     pub properties_depth_max: usize,
-    /// Names of events that a site has counters for; events with later names count as `__other__`.
+    /// Names of events that a site has counters for; events with later names count as `__other__`. Senders without a
+    /// key can bring in names up to half of it.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub names_max: usize,
     /// How long before it is received an event may have happened, in milliseconds; older ones are moved there.

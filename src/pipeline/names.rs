@@ -4,7 +4,8 @@
 //! and events with later ones count as `__other__`. Which way an event counts is decided before it is journaled and
 //! stands in its frame, so that a replay comes to the same numbers.
 //!
-//! A name has its place for good when an event of it is in the log, not before: what is refused takes no place.
+//! A name has its place for good when an event of it is in the log, not before: what is refused takes no place. Anybody
+//! can send without a key, so half of the room is kept for those who have one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,6 +16,15 @@ use crate::event::SiteId;
 /// For how many events a name has its place that are not in the log yet; 0: it has it for good.
 type Waiting = usize;
 type Known = HashMap<SiteId, HashMap<Box<str>, Waiting>>;
+
+/// Who names an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namer {
+    /// Someone whom the site has given a key.
+    Known,
+    /// Anyone at all.
+    Anyone,
+}
 
 /// Names by site.
 #[derive(Debug)]
@@ -58,8 +68,12 @@ impl Names {
 
     /// Whether events of this name count among all others, since the site has no room for it; and if it gets its place
     /// by this event, the claim on that, which ends when it is dropped.
-    pub fn is_other(self: &Arc<Self>, site: SiteId, name: &str) -> (bool, Option<Claim>) {
+    pub fn is_other(self: &Arc<Self>, site: SiteId, (name, namer): (&str, Namer)) -> (bool, Option<Claim>) {
         let field = field_of(name);
+        let names_max = match namer {
+            Namer::Known => self.names_max,
+            Namer::Anyone => self.names_max.div_ceil(2),
+        };
         if field == OTHER_FIELD {
             return (true, None);
         }
@@ -67,13 +81,13 @@ impl Names {
         if let Some(names) = self.read().get(&site) {
             match names.get(field) {
                 Some(0) => return (false, None),
-                None if names.len() >= self.names_max => return (true, None),
+                None if names.len() >= names_max => return (true, None),
                 _ => {}
             }
         }
         let mut known = self.write();
         let names = known.entry(site).or_default();
-        let has_room = names.len() < self.names_max;
+        let has_room = names.len() < names_max;
         match names.get_mut(field) {
             Some(0) => return (false, None),
             Some(waiting) => *waiting += 1,
@@ -136,7 +150,7 @@ mod tests {
 
     /// Whether an event of a name that gets into the log counts among all others.
     fn is_other(names: &Arc<Names>, site: SiteId, name: &str) -> bool {
-        let (is_other, claim) = names.is_other(site, name);
+        let (is_other, claim) = names.is_other(site, (name, Namer::Known));
         claim.into_iter().for_each(Claim::settle);
         is_other
     }
@@ -160,13 +174,13 @@ mod tests {
     #[test]
     fn a_name_whose_events_are_all_refused_leaves_its_place_to_another() {
         let names = names(1);
-        let (first, second) = (names.is_other(SITE, "a"), names.is_other(SITE, "a"));
+        let (first, second) = (names.is_other(SITE, ("a", Namer::Known)), names.is_other(SITE, ("a", Namer::Known)));
         assert!(!first.0 && !second.0 && is_other(&names, SITE, "b"));
         drop(first);
         assert!(is_other(&names, SITE, "b"), "another event may still be kept");
         drop(second);
         assert!(!is_other(&names, SITE, "b") && is_other(&names, SITE, "a"));
-        let (first, second) = (names.is_other(SITE, "b"), names.is_other(SITE, "b"));
+        let (first, second) = (names.is_other(SITE, ("b", Namer::Known)), names.is_other(SITE, ("b", Namer::Known)));
         drop((first, second));
         assert!(!is_other(&names, SITE, "b"), "it has its place for good");
     }
@@ -174,10 +188,26 @@ mod tests {
     #[test]
     fn a_claim_that_is_settled_keeps_the_place_whatever_becomes_of_others() {
         let names = names(1);
-        let (first, second) = (names.is_other(SITE, "a").1, names.is_other(SITE, "a").1);
+        let (first, second) = (names.is_other(SITE, ("a", Namer::Known)).1, names.is_other(SITE, ("a", Namer::Known)).1);
         first.unwrap().settle();
         drop(second);
         assert!(!is_other(&names, SITE, "a") && is_other(&names, SITE, "b"));
+    }
+
+    #[test]
+    fn whoever_has_no_key_leaves_half_of_the_room_to_those_who_have_one() {
+        let names = names(4);
+        let mut refused = 0;
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            let (is_other, claim) = names.is_other(SITE, (name, Namer::Anyone));
+            claim.into_iter().for_each(Claim::settle);
+            refused += usize::from(is_other);
+        }
+        assert_eq!(refused, 4);
+        assert!(!is_other(&names, SITE, "signup") && !is_other(&names, SITE, "order"));
+        assert!(is_other(&names, SITE, "third"));
+        let of_anyone = |name| names.is_other(SITE, (name, Namer::Anyone)).0;
+        assert!(!of_anyone("order") && !of_anyone("a"), "what is known is known to all");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Shared;
 use super::batch::EventBatch;
+use super::names::Namer;
 use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent};
@@ -247,7 +248,11 @@ impl Context<'_> {
             host: &host,
             ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
-        let (is_other, claim) = self.reception.shared.names.is_other(site, sent.name);
+        let namer = match self.sender.origin {
+            Origin::Key(_) => Namer::Known,
+            Origin::Page(_) => Namer::Anyone,
+        };
+        let (is_other, claim) = self.reception.shared.names.is_other(site, (sent.name, namer));
         let manner = Manner {
             request: self.sender.request.map_or(0, |request| request.mark_of(index)),
             is_other,

@@ -233,7 +233,9 @@ fn received_is_the_sum_of_all_outcomes() {
 
 #[test]
 fn names_beyond_a_sites_room_count_as_others_and_go_on_so_after_a_restart() {
-    let settings = Settings::new().set("FOOTFALL_EVENTS_NAMES_MAX", 3);
+    // Half of the room is for those who have a key.
+    let settings = Settings::new().set("FOOTFALL_EVENTS_NAMES_MAX", 6);
+    let key = run(&settings, &["key", "add", "default", "--rights", "write"]);
     let mut gateway = settings.start();
     let names = |from: usize, to: usize| (from..to).map(|number| json!({"name": format!("n{number}")}));
     let batch = |from, to| json!(names(from, to).collect::<Vec<_>>());
@@ -241,8 +243,18 @@ fn names_beyond_a_sites_room_count_as_others_and_go_on_so_after_a_restart() {
     gateway.stop();
     gateway.start_again();
     assert_accepted(&send(&mut gateway.client(), &batch(0, 8)), 8);
+    let keyed = post(batch(7, 11).to_string()).header("X-API-Key", key.trim());
+    assert_accepted(&gateway.client().send(&keyed), 4);
     gateway.stop();
-    let expected = [("__other__", 7), ("n0", 2), ("n1", 2), ("n2", 2)];
+    let expected = [
+        ("__other__", 8),
+        ("n0", 2),
+        ("n1", 2),
+        ("n2", 2),
+        ("n7", 1),
+        ("n8", 1),
+        ("n9", 1),
+    ];
     let expected = expected.map(|(name, count)| (name.to_owned(), count)).into();
     assert_eq!(counts_in(&settings, DEFAULT_SITE), expected);
 }
