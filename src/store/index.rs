@@ -19,6 +19,8 @@ use crate::event::{Erasure, Row, Sequence};
 
 /// A segment with more erased rows than this is written anew without them; nobody sees them in either case.
 const ERASED_RATIO: f32 = 0.05;
+/// What a commit's note begins with.
+const NOTE: &str = "up to ";
 /// Documents handed over together; ten thousand times as many may wait to be indexed.
 const TOGETHER: usize = 4;
 
@@ -147,7 +149,7 @@ impl MonthIndex {
         };
         open.hand_over()?;
         let mut commit = open.writer.prepare_commit()?;
-        commit.set_payload(&up_to.to_string());
+        commit.set_payload(&note_of(up_to));
         commit.commit()?;
         open.dirty = false;
         self.committed = up_to;
@@ -216,11 +218,25 @@ pub fn committed_in(path: &Path) -> Option<Sequence> {
 fn committed(index: &Index) -> Result<Sequence, TantivyError> {
     match index.load_metas()?.payload {
         None => Ok(Sequence::ZERO),
-        Some(text) => text
-            .parse()
-            .map(Sequence)
-            .map_err(|_| unreadable("the commit names no sequence")),
+        Some(note) => read_note(&note).ok_or_else(|| unreadable("the commit names no sequence")),
     }
+}
+
+/// What a commit says: `up to <sequence>, crc32c <sum of what is before the comma>`.
+fn note_of(up_to: Sequence) -> String {
+    let told = format!("{NOTE}{up_to}");
+    let sum = crc32c::crc32c(told.as_bytes());
+    format!("{told}, crc32c {sum:08x}")
+}
+
+/// Commits of earlier builds say the sequence alone.
+fn read_note(note: &str) -> Option<Sequence> {
+    let Some((told, sum)) = note.split_once(", crc32c ") else {
+        return note.parse().ok().map(Sequence);
+    };
+    let is_right = u32::from_str_radix(sum, 16).ok()? == crc32c::crc32c(told.as_bytes());
+    let sequence = told.strip_prefix(NOTE).filter(|_| is_right)?;
+    sequence.parse().ok().map(Sequence)
 }
 
 /// How a new index packs what is only returned. Each index notes how it does, so those of earlier versions stay as they

@@ -157,6 +157,33 @@ fn damage_that_shows_only_later_is_found_by_a_check() {
 }
 
 #[test]
+fn a_commit_whose_sequence_was_changed_is_damaged() {
+    let rows = many(&mut Dice::new(26), 200);
+    let folder = stored(&rows);
+    let list = folder.path().join("2026-10/meta.json");
+    let text = fs::read_to_string(&list).unwrap();
+    let note = text.split("up to ").nth(1).unwrap();
+    let (digits, _) = note.split_once(',').unwrap();
+    let other = if digits.starts_with('1') { "2" } else { "1" };
+    let changed = text.replace(&format!("up to {digits},"), &format!("up to {other}{},", &digits[1..]));
+    assert_ne!(changed, text);
+    fs::write(&list, changed).unwrap();
+    let (mut store, findings) = open_anyhow(folder.path());
+    assert!(matches!(findings[..], [Finding::Damaged { .. }]), "{findings:?}");
+    fill(&mut store, &rows, 1_000);
+    assert_eq!(sequences(&store), sequences_of(&rows));
+    // Earlier builds said the sequence alone.
+    drop(store);
+    let text = fs::read_to_string(&list).unwrap();
+    let note = &text[text.find("up to ").unwrap()..];
+    let (note, _) = note.split_once('"').unwrap();
+    let digits: String = note["up to ".len()..].chars().take_while(char::is_ascii_digit).collect();
+    fs::write(&list, text.replace(note, &digits)).unwrap();
+    let (store, findings) = open_anyhow(folder.path());
+    assert_eq!((findings, sequences(&store)), (Vec::new(), sequences_of(&rows)));
+}
+
+#[test]
 fn an_index_that_contradicts_the_note_is_damaged_and_without_a_note_of_another_version() {
     let rows = many(&mut Dice::new(25), 200);
     for has_note in [true, false] {
