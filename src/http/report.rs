@@ -70,7 +70,8 @@ impl Report {
             add_validators(response.headers_mut(), &ready.etag);
             return response;
         }
-        let encoding = accepted(&call.headers).filter(|_| ready.plain.len() >= self.compress_bytes_min);
+        let is_large = ready.plain.len() >= self.compress_bytes_min;
+        let encoding = if is_large { accepted(&call.headers) } else { None };
         let (body, name) = match encoding {
             None => return voice.dress(StatusCode::OK, ready.plain.clone(), ready.headers.clone(), call),
             Some(Encoding::Brotli) => (ready.brotli(), "br"),
