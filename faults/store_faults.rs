@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use footfall::event::{Event, EventId, Row, Sequence, SiteId};
 use footfall::store::search::{Condition, List};
@@ -18,10 +19,12 @@ use crate::support::gateway::{Gateway, Settings};
 use crate::support::history::History;
 use crate::support::load::Load;
 use crate::support::report::metric;
-use crate::support::wait::until_true;
+use crate::support::wait::{until, until_true};
 
 /// Bytes that events have more, so that segments of the journal end.
 const PADDING: usize = 2_000;
+/// A store that steps back behind everything else fails no faster than it is let.
+const OFTEN: Duration = Duration::from_secs(180);
 
 /// Settings of a gateway whose segments go soon, but for what the event store lacks.
 fn settings(commit_ms: u64) -> Settings {
@@ -139,7 +142,7 @@ fn syncs_of_the_event_stores_note_that_fail_cost_no_event() {
     let running = load(&series, &gateway).start();
     let failures = || metric(&gateway, "footfall_store_failures_total");
     let goal = scale::pick(5, 50);
-    until_true("the store to fail often", || failures() >= goal);
+    until("the store to fail often", OFTEN, || (failures() >= goal).then_some(()));
     let history = running.finish();
     history.check_all_kept();
     series.broke(failures());

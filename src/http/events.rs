@@ -116,8 +116,15 @@ impl Events {
 
     /// Takes the event of a pixel, which is read like one that was posted.
     async fn take_pixel(&self, origin: Result<Origin, Reason>, query: &str, call: &Call) -> Result<Verdict, Reason> {
-        let event = |origin| self.receive(self.sender(origin, call), Form::Json, pixel::event(query, &call.headers));
-        self.keep(origin.and_then(event).map_err(|reason| self.refuse(reason))?).await
+        let event = |origin| {
+            self.receive(
+                self.sender(origin, call),
+                Form::Json,
+                pixel::event(query, &call.headers),
+            )
+        };
+        self.keep(origin.and_then(event).map_err(|reason| self.refuse(reason))?)
+            .await
     }
 
     /// Reads a body and the events in it.

@@ -105,7 +105,12 @@ impl Questions {
         (Err(reason), passage)
     }
 
-    async fn make(&self, site: &Site, endpoint: Endpoint, (head, mut body): (&Parts, Incoming)) -> Result<Made, Trouble> {
+    async fn make(
+        &self,
+        site: &Site,
+        endpoint: Endpoint,
+        (head, mut body): (&Parts, Incoming),
+    ) -> Result<Made, Trouble> {
         let site = &SiteView::from(site);
         if endpoint == Endpoint::Query {
             let sent = self.body(head, body).await?;

@@ -174,13 +174,19 @@ mod tests {
     #[test]
     fn a_name_whose_events_are_all_refused_leaves_its_place_to_another() {
         let names = names(1);
-        let (first, second) = (names.is_other(SITE, ("a", Namer::Known)), names.is_other(SITE, ("a", Namer::Known)));
+        let (first, second) = (
+            names.is_other(SITE, ("a", Namer::Known)),
+            names.is_other(SITE, ("a", Namer::Known)),
+        );
         assert!(!first.0 && !second.0 && is_other(&names, SITE, "b"));
         drop(first);
         assert!(is_other(&names, SITE, "b"), "another event may still be kept");
         drop(second);
         assert!(!is_other(&names, SITE, "b") && is_other(&names, SITE, "a"));
-        let (first, second) = (names.is_other(SITE, ("b", Namer::Known)), names.is_other(SITE, ("b", Namer::Known)));
+        let (first, second) = (
+            names.is_other(SITE, ("b", Namer::Known)),
+            names.is_other(SITE, ("b", Namer::Known)),
+        );
         drop((first, second));
         assert!(!is_other(&names, SITE, "b"), "it has its place for good");
     }
@@ -188,7 +194,10 @@ mod tests {
     #[test]
     fn a_claim_that_is_settled_keeps_the_place_whatever_becomes_of_others() {
         let names = names(1);
-        let (first, second) = (names.is_other(SITE, ("a", Namer::Known)).1, names.is_other(SITE, ("a", Namer::Known)).1);
+        let (first, second) = (
+            names.is_other(SITE, ("a", Namer::Known)).1,
+            names.is_other(SITE, ("a", Namer::Known)).1,
+        );
         first.unwrap().settle();
         drop(second);
         assert!(!is_other(&names, SITE, "a") && is_other(&names, SITE, "b"));

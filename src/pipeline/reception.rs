@@ -188,11 +188,7 @@ impl Judged {
 impl Received<'_> {
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
-        let Self {
-            context,
-            batch,
-            judged,
-        } = self;
+        let Self { context, batch, judged } = self;
         let (index, has_name) = (judged.count(), context.sender.request.is_some());
         let taken = event.and_then(|sent| {
             let kept = context.keep(&sent, index, batch);

@@ -18,7 +18,7 @@ const SENDERS: u64 = 4;
 /// The most memory that the gateway may ever have had, in bytes.
 const MEMORY_MAX: u64 = 512 << 20;
 /// Names that get a counter of their own.
-const NAMES: u64 = 10_000;
+const NAMES: u64 = 5_000;
 
 fn crowd() -> u64 {
     let asked = std::env::var("FOOTFALL_CROWD").map(|text| text.parse().expect("FOOTFALL_CROWD is a number"));

@@ -29,7 +29,11 @@ fn a_visitor_who_meets_two_gateways_on_a_day_is_one() {
         let mut first = House::with(&stage.settings, &[]);
         let mut second = first.beside(&stage.settings.elsewhere());
         assert_eq!(hash_at(&mut first), hash_at(&mut second), "{}", backend.name());
-        assert_eq!(stage.server().cli(&["HEXISTS", "ff:dir:salts", &old]), "0", "its day is over");
+        assert_eq!(
+            stage.server().cli(&["HEXISTS", "ff:dir:salts", &old]),
+            "0",
+            "its day is over"
+        );
         assert_eq!(stage.server().cli(&["HLEN", "ff:dir:salts"]), "2", "today and tomorrow");
     }
     // Without a Redis each is a world of its own.
@@ -60,7 +64,9 @@ fn a_gateway_that_starts_without_redis_agrees_with_the_others_when_it_is_back() 
 fn what_is_no_salt_is_told_of_and_the_gateway_goes_on_with_its_own() {
     let mut stage = Backend::Redis.stage();
     for day in [day(), day() + 1] {
-        stage.server().cli(&["HSET", "ff:dir:salts", &day.to_string(), "pepper"]);
+        stage
+            .server()
+            .cli(&["HSET", "ff:dir:salts", &day.to_string(), "pepper"]);
     }
     let mut house = House::with(&stage.settings, &[]);
     assert_eq!(hash_at(&mut house), hash_at(&mut house));

@@ -177,7 +177,10 @@ fn a_commit_whose_sequence_was_changed_is_damaged() {
     let text = fs::read_to_string(&list).unwrap();
     let note = &text[text.find("up to ").unwrap()..];
     let (note, _) = note.split_once('"').unwrap();
-    let digits: String = note["up to ".len()..].chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = note["up to ".len()..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     fs::write(&list, text.replace(note, &digits)).unwrap();
     let (store, findings) = open_anyhow(folder.path());
     assert_eq!((findings, sequences(&store)), (Vec::new(), sequences_of(&rows)));

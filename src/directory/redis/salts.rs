@@ -72,7 +72,10 @@ impl SharedSalts {
             .filter_map(read)
             .filter(|(day, _)| *day >= first_day)
             .collect();
-        match offers.iter().find(|(day, _)| agreed.iter().all(|(found, _)| found != day)) {
+        match offers
+            .iter()
+            .find(|(day, _)| agreed.iter().all(|(found, _)| found != day))
+        {
             Some((day, _)) => {
                 let told = format!("{KEY} {day} is not a salt of 32 hexadecimal digits: remove it");
                 Err(DirectoryError::Redis(self.address.told(&told)))
