@@ -17,7 +17,7 @@ const BATCH: u64 = 1_000;
 const SENDERS: u64 = 4;
 /// The most memory that the gateway may ever have had, in bytes.
 const MEMORY_MAX: u64 = 512 << 20;
-/// Names that get a counter of their own.
+/// Names that get a counter of their own: half of the room, since nobody here has a key.
 const NAMES: u64 = 5_000;
 
 fn crowd() -> u64 {
