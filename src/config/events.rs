@@ -60,6 +60,14 @@ pub struct EventsConfig {
     pub early_ms_max: u64,
     /// What is kept of a client's address: `keep` all, `cut` to /24 or /64, or `drop`.
     pub address: AddressKeeping,
+    /// What is kept of a `User-Agent`, in bytes; longer ones are cut.
+    #[schemars(range(min = 64, max = 2_048))]
+    pub user_agent_bytes_max: usize,
+    /// Honour `DNT: 1` (Do Not Track): events of such a request are kept and counted in nobody's name, without visitor,
+    /// user, session and address.
+    pub honour_dnt: bool,
+    /// Honour `Sec-GPC: 1` (Global Privacy Control) in the same way.
+    pub honour_gpc: bool,
 }
 
 impl Default for EventsConfig {
@@ -79,6 +87,9 @@ impl Default for EventsConfig {
             late_ms_max: 7 * 24 * 3_600_000,
             early_ms_max: 60_000,
             address: AddressKeeping::Cut,
+            user_agent_bytes_max: 512,
+            honour_dnt: false,
+            honour_gpc: false,
         }
     }
 }

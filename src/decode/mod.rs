@@ -35,8 +35,8 @@ use crate::outcome::Reason;
 
 /// How deep a body may nest: `properties` and `items` have their own bound below it.
 const DEPTH_MAX: usize = 32;
-/// What of a `User-Agent` is kept.
-pub const USER_AGENT_BYTES_MAX: usize = 512;
+/// More of a `User-Agent` is never kept, whatever is configured.
+const USER_AGENT_BYTES_MAX: usize = 2_048;
 /// Bytes behind a body that its reading needs: who makes room for a body makes room for them too.
 pub const ROOM_BEHIND: usize = INPUT_PADDING;
 /// Buffers of larger documents are given back.

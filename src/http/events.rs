@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, USER_AGENT};
+use hyper::header::{DNT, HeaderMap, HeaderName, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request as HttpRequest};
 
@@ -22,11 +22,13 @@ use super::voice::Call;
 use super::write_key::{page_host, shown_key};
 use crate::admit::Client;
 use crate::config::EventsConfig;
-use crate::decode::{Decoder, ExpansionLimits, Form, USER_AGENT_BYTES_MAX, cut, decompress};
+use crate::decode::{Decoder, ExpansionLimits, Form, decompress};
 use crate::directory::Rights;
 use crate::event::SiteId;
 use crate::outcome::Reason;
 use crate::pipeline::{EventBatch, Intake, Judged, Origin, Reception, Sender};
+
+const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
 /// Takes the events of one worker.
 pub struct Events {
@@ -169,6 +171,7 @@ impl Events {
             address: call.client.address,
             country: country_of(&self.reception.countries, &call.headers, call.client),
             user_agent: user_agent(&call.headers),
+            is_nobody: wants_no_name(&call.headers, self.config()),
             host: page_host(&call.headers).unwrap_or_default(),
             request: None,
         }
@@ -200,5 +203,11 @@ fn user_agent(headers: &HeaderMap) -> &str {
     let sent = headers
         .get(USER_AGENT)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-    cut(sent.unwrap_or_default(), USER_AGENT_BYTES_MAX)
+    sent.unwrap_or_default()
+}
+
+/// Whether a request asks that nobody is told by its events, in a way that the operator honours.
+fn wants_no_name(headers: &HeaderMap, config: &EventsConfig) -> bool {
+    let says = |name: HeaderName| headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
+    (config.honour_dnt && says(DNT)) || (config.honour_gpc && says(SEC_GPC))
 }

@@ -12,7 +12,7 @@ use super::batch::EventBatch;
 use super::names::Namer;
 use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
-use crate::decode::{Flaw, Sent};
+use crate::decode::{Flaw, Sent, cut};
 use crate::directory::{Counting, Directory, Register};
 use crate::enrich::{Countries, Salts, event_time, kept_address, visitor_hash};
 use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
@@ -57,8 +57,10 @@ pub struct Sender<'a> {
     pub address: IpAddr,
     /// Where that is.
     pub country: Country,
-    /// The `User-Agent`, cut.
+    /// The `User-Agent`.
     pub user_agent: &'a str,
+    /// Whether it is to be told by nothing who that is.
+    pub is_nobody: bool,
     /// The host of the page that sends; empty if nobody says.
     pub host: &'a str,
     /// The name that the client gave the request; none without an `Idempotency-Key`.
@@ -311,8 +313,10 @@ impl Context<'_> {
             named if said && !named.is_empty() => named,
             _ => sender.user_agent,
         };
+        let user_agent = cut(user_agent, config.user_agent_bytes_max);
         let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
         let visitor = match self.counting(event.site) {
+            _ if sender.is_nobody => Visitor::None,
             Counting::Daily => {
                 let salt = self.reception.salts.of(time_ms, self.now_ms);
                 Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))
@@ -328,12 +332,12 @@ impl Context<'_> {
             referrer: sent.referrer,
             title: sent.title,
             visitor,
-            user: sent.user,
-            session: sent.session,
+            user: if sender.is_nobody { "" } else { sent.user },
+            session: if sender.is_nobody { "" } else { sent.session },
             screen: sent.screen,
             language: sent.language,
             user_agent,
-            address: kept_address(address, config.address),
+            address: kept_address(address, config.address).filter(|_| !sender.is_nobody),
             properties: sent.properties,
             items: sent.items,
             ..*event

@@ -8,6 +8,7 @@ mod counts;
 mod crowds;
 mod kept;
 mod kills;
+mod nobody;
 mod pages;
 mod pixel;
 mod rebuilt;

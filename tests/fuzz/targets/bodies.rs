@@ -92,7 +92,7 @@ pub fn assert_same(event: &Tree, sent: &Sent<'_>) {
         ("referrer", sent.referrer, 2_048),
         ("title", sent.title, 512),
         ("language", sent.language, 64),
-        ("user_agent", sent.user_agent, 512),
+        ("user_agent", sent.user_agent, 2_048),
     ] {
         let whole = told(name);
         assert!(
