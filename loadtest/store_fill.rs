@@ -290,18 +290,33 @@ fn append(store: &mut Store, number: u64, flags: &Flags) -> anyhow::Result<()> {
         }),
         ..Event::new(SITE, name, EventId::Own(own), time_ms + dice % 900)
     };
-    let row = Row {
+    Ok(store.append(&row(number, &event, (&person, dice)))?)
+}
+
+/// What a gateway would have derived.
+fn row<'a>(number: u64, event: &Event<'a>, (person, dice): (&Person, u64)) -> Row<'a> {
+    Row {
         browser: pick(person.dice >> 25, &["Chrome", "Safari", "Firefox", "Edge"]),
         os: pick(person.dice >> 28, &["Windows", "iOS", "Android", "macOS", "Linux"]),
         device: pick(person.dice >> 31, &["desktop", "mobile", "tablet"]),
-        bot: person.dice.is_multiple_of(50),
+        browser_version: pick(person.dice >> 34, &["139", "140", "18", "26"]),
+        bot_rule: if person.dice.is_multiple_of(50) {
+            pick(person.dice >> 36, &["search-engine:Googlebot", "seo:AhrefsBot"])
+        } else {
+            ""
+        },
+        referrer_group: pick(person.dice >> 15, &["", "search", "", "social"]),
+        channel: pick(
+            person.dice >> 15,
+            &["Direct", "Organic Search", "Referral", "Organic Social"],
+        ),
+        click_id: pick(person.dice >> 38, &["", "", "", "", "", "", "", "gclid"]),
         source: pick(person.dice >> 15, &["", "Google", "news.example", "Social"]),
         utm_source: pick(dice >> 17, &["", "", "newsletter", ""]),
         utm_medium: pick(dice >> 17, &["", "", "email", ""]),
         utm_campaign: pick(dice >> 17, &["", "", "autumn", ""]),
-        ..Row::new(Sequence(number), event)
-    };
-    Ok(store.append(&row)?)
+        ..Row::new(Sequence(number), *event)
+    }
 }
 
 /// Questions with their names; those with filters are others in every round.

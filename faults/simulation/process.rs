@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use footfall::config::{ApplyConfig, Config};
 use footfall::counters::Remote as _;
+use footfall::enrich::Facts;
 use footfall::event::{CounterHash, Country, Erasure, Event, EventId, Family, Sequence, SiteId};
 use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
@@ -376,7 +377,7 @@ impl Storer {
         } else {
             let rows = SimRows::open(&self.directory, self.mutant)?;
             tracks.tell_opened(shared, (rows.seen(), rows.cursor()));
-            storing.insert(Storing::over(rows, tracks, &self.config))
+            storing.insert(Storing::over(rows, tracks, &self.config, facts()))
         };
         let synced = shared.log.synced();
         let done = storing.advance(tracks.synced(synced), &mut |rows| {
@@ -468,6 +469,12 @@ fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
 }
 
 /// The only answer that does not mean "not kept".
+/// The lists are read once for all worlds.
+fn facts() -> Arc<Facts> {
+    static FACTS: OnceLock<Arc<Facts>> = OnceLock::new();
+    Arc::clone(FACTS.get_or_init(|| Arc::new(Facts::new(100))))
+}
+
 fn refused(reason: Reason) -> Outcome {
     if reason == Reason::DurabilityUnknown {
         Outcome::Unknown

@@ -74,6 +74,8 @@ pub struct GeoConfig {
     /// A MaxMind database (`.mmdb`) with countries; see GeoLite2-README.md. Without one every country is unknown.
     #[schemars(extend("format" = "path"))]
     pub database: Option<PathBuf>,
+    /// Keep region and city of an event, too, if the database has them.
+    pub region_and_city: bool,
     /// Time between two looks at whether the database file changed, in milliseconds.
     #[schemars(range(min = 1, max = 86_400_000))]
     pub reload_ms: u64,
@@ -85,6 +87,7 @@ impl Default for GeoConfig {
     fn default() -> Self {
         Self {
             database: None,
+            region_and_city: true,
             reload_ms: 10_000,
             country_header: None,
         }

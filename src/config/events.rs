@@ -1,5 +1,7 @@
 //! `[events]`: what an event may cost, and what is kept of who sent it.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,10 @@ pub struct EventsConfig {
     /// What is kept of a `User-Agent`, in bytes; longer ones are cut.
     #[schemars(range(min = 64, max = 2_048))]
     pub user_agent_bytes_max: usize,
+    /// A file of networks in which no people are, such as those of data centres: a network a line, and behind a space the
+    /// name of its list. Their events are kept as those of bots. Read at the start.
+    #[schemars(extend("format" = "path"))]
+    pub bot_networks: Option<PathBuf>,
     /// Honour `DNT: 1` (Do Not Track): events of such a request are kept and counted in nobody's name, without visitor,
     /// user, session and address.
     pub honour_dnt: bool,
@@ -88,6 +94,7 @@ impl Default for EventsConfig {
             early_ms_max: 60_000,
             address: AddressKeeping::Cut,
             user_agent_bytes_max: 512,
+            bot_networks: None,
             honour_dnt: false,
             honour_gpc: false,
         }

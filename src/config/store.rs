@@ -37,6 +37,9 @@ pub struct StoreConfig {
     /// Most different properties that can be asked about, a month; the values of others are kept and returned only.
     #[schemars(range(max = 100_000))]
     pub property_paths_max: usize,
+    /// User agents whose meaning is remembered: browser, operating system, device, and whether that is a machine.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub user_agents_max: usize,
     /// Threads that answer one question.
     #[schemars(range(min = 1, max = 64))]
     pub search_threads: usize,
@@ -62,6 +65,7 @@ impl Default for StoreConfig {
             writers_max: 3,
             writer_bytes: 64_000_000,
             property_paths_max: 2_000,
+            user_agents_max: 10_000,
             search_threads: 2,
             groups_max: 1_000_000,
             partials_bytes_max: 48_000_000,

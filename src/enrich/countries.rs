@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::geo_watch::GeoWatch;
+use super::place::Place;
 use crate::config::GeoConfig;
 use crate::event::Country;
 
@@ -14,6 +15,8 @@ const UNKNOWN_CODES: [[u8; 2]; 2] = [*b"xx", *b"zz"];
 pub struct Countries {
     header: Option<Box<str>>,
     geo: GeoWatch,
+    /// Whether regions and cities are asked for.
+    finely: bool,
 }
 
 impl Countries {
@@ -22,6 +25,7 @@ impl Countries {
         Self {
             header: config.country_header.as_deref().map(Into::into),
             geo: GeoWatch::open(config),
+            finely: config.region_and_city,
         }
     }
 
@@ -45,6 +49,16 @@ impl Countries {
             .filter(|_| via_proxy && self.header.is_some())
             .and_then(known_country)
             .or_else(|| self.geo.lookup(address))
+    }
+
+    /// The same with region and city, if the database knows them and they are wanted: not of another country than the
+    /// one that a proxy names.
+    pub fn place_of(&self, address: IpAddr, via_proxy: bool, claim: Option<&[u8]>) -> Place {
+        let country = self.country_of(address, via_proxy, claim).unwrap_or(Country::UNKNOWN);
+        let place = self.finely.then(|| self.geo.lookup_place(address)).flatten();
+        place
+            .filter(|place| place.country == country)
+            .unwrap_or(Place::in_country(country))
     }
 }
 
@@ -103,6 +117,35 @@ mod tests {
         }
         let without = countries.country_of(BRITISH.parse().unwrap(), true, None);
         assert_eq!(code(without).as_deref(), Some("gb"));
+    }
+
+    #[test]
+    fn region_and_city_are_those_of_the_address_unless_the_proxy_names_another_country() {
+        let open = |region_and_city, database: &str| {
+            Countries::open(&GeoConfig {
+                database: Some(format!("{}/tests/fixtures/geo/{database}", env!("CARGO_MANIFEST_DIR")).into()),
+                country_header: Some("CF-IPCountry".into()),
+                region_and_city,
+                ..GeoConfig::default()
+            })
+        };
+        let told = |countries: &Countries, claim: Option<&[u8]>| {
+            let place = countries.place_of(BRITISH.parse().unwrap(), true, claim);
+            let (region, city) = (place.region.as_str().to_owned(), place.city.as_str().to_owned());
+            (place.country.to_string(), region, city)
+        };
+        let of = |country: &str, region: &str, city: &str| (country.to_owned(), region.to_owned(), city.to_owned());
+        let cities = open(true, "GeoIP2-City-Test.mmdb");
+        for (claim, expected) in [
+            (None, of("gb", "England", "London")),
+            (Some(&b"GB"[..]), of("gb", "England", "London")),
+            (Some(b"FR"), of("fr", "", "")),
+        ] {
+            assert_eq!(told(&cities, claim), expected, "{claim:?}");
+        }
+        assert_eq!(told(&open(false, "GeoIP2-City-Test.mmdb"), None), of("gb", "", ""));
+        assert_eq!(told(&open(true, "GeoIP2-Country-Test.mmdb"), None), of("gb", "", ""));
+        assert_eq!(cities.place_of(NOWHERE.parse().unwrap(), true, None), Place::UNKNOWN);
     }
 
     #[test]

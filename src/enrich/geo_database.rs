@@ -2,11 +2,27 @@
 
 use std::net::IpAddr;
 
-use maxminddb::{MaxMindDbError, Reader};
+use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader};
 
 use super::countries::known_country;
 use super::country_path::CountryPath;
+use super::place::{Name, Place};
 use crate::event::Country;
+
+/// Words in the type of a database that has cities.
+const WITH_CITIES: [&str; 2] = ["City", "Enterprise"];
+/// The keys that lead from a record to the English names of the largest part of the country, and of the city.
+const REGION: &[PathElement<'static>] = &[
+    PathElement::Key("subdivisions"),
+    PathElement::Index(0),
+    PathElement::Key("names"),
+    PathElement::Key("en"),
+];
+const CITY: &[PathElement<'static>] = &[
+    PathElement::Key("city"),
+    PathElement::Key("names"),
+    PathElement::Key("en"),
+];
 
 /// Why a file is not used as a geo database.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +50,7 @@ pub struct GeoDatabase {
     reader: Reader<Vec<u8>>,
     country: CountryPath,
     has_ipv6: bool,
+    has_cities: bool,
 }
 
 impl GeoDatabase {
@@ -54,10 +71,12 @@ impl GeoDatabase {
             country.verify(&reader)?;
         }
         let has_ipv6 = metadata.ip_version == 6;
+        let has_cities = WITH_CITIES.iter().any(|word| metadata.database_type.contains(word));
         Ok(Self {
             reader,
             country,
             has_ipv6,
+            has_cities,
         })
     }
 
@@ -66,13 +85,28 @@ impl GeoDatabase {
     /// A record may have no country but one in which the network is registered. That one is not taken: it says where
     /// the operator's papers are, not where the visitor is.
     pub fn lookup(&self, address: IpAddr) -> Option<Country> {
+        let record = self.record(address)?;
+        let code: &str = record.decode_path(self.country.keys()).ok()??;
+        known_country(code.as_bytes())
+    }
+
+    /// The country with region and city; `None` if it is not known or the database has no cities.
+    pub fn lookup_place(&self, address: IpAddr) -> Option<Place> {
+        let record = self.record(address).filter(|_| self.has_cities)?;
+        let text = |path: &[PathElement<'static>]| record.decode_path::<&str>(path).ok().flatten();
+        Some(Place {
+            country: known_country(text(self.country.keys())?.as_bytes())?,
+            region: Name::of(text(REGION).unwrap_or_default()),
+            city: Name::of(text(CITY).unwrap_or_default()),
+        })
+    }
+
+    fn record(&self, address: IpAddr) -> Option<LookupResult<'_, Vec<u8>>> {
         let address = address.to_canonical();
         if address.is_ipv6() && !self.has_ipv6 {
             return None;
         }
-        let record = self.reader.lookup(address).ok()?;
-        let code: &str = record.decode_path(self.country.keys()).ok()??;
-        known_country(code.as_bytes())
+        self.reader.lookup(address).ok()
     }
 
     /// What the database calls itself, such as `GeoLite2-Country`.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::geo_database::{GeoDatabase, GeoError};
+use super::place::Place;
 use crate::config::GeoConfig;
 use crate::event::Country;
 
@@ -109,6 +110,12 @@ impl GeoWatch {
     /// The country of an address; `None` if it is unknown or there is no database. Never waits.
     pub fn lookup(&self, address: IpAddr) -> Option<Country> {
         self.current.load().as_ref()?.lookup(address)
+    }
+
+    /// The country of an address with region and city; `None` if the country is unknown or the database has no cities.
+    /// Never waits.
+    pub fn lookup_place(&self, address: IpAddr) -> Option<Place> {
+        self.current.load().as_ref()?.lookup_place(address)
     }
 
     /// How it stands. Never waits.

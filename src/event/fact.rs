@@ -46,6 +46,10 @@ pub struct Event<'a> {
     pub language: &'a str,
     /// The `User-Agent`, as sent, cut to 512 bytes.
     pub user_agent: &'a str,
+    /// The list of networks that the client's address is in, such as those of data centres.
+    pub network: &'a str,
+    /// Whether it came with a write key of the site.
+    pub has_key: bool,
     /// The client's address, as far as the configuration keeps it.
     pub address: Option<IpAddr>,
     /// The bytes of a JSON object, or none.
@@ -108,6 +112,8 @@ impl<'a> Event<'a> {
             screen: None,
             language: "",
             user_agent: "",
+            network: "",
+            has_key: false,
             address: None,
             properties: &[],
             revenue: None,

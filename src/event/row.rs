@@ -11,14 +11,22 @@ pub struct Row<'a> {
     pub event: Event<'a>,
     /// Name of the browser; empty if unknown.
     pub browser: &'a str,
+    /// The first number of the browser's version; empty if unknown.
+    pub browser_version: &'a str,
     /// Name of the operating system; empty if unknown.
     pub os: &'a str,
     /// Class of the device; empty if unknown.
     pub device: &'a str,
-    /// Whether a machine sent it of its own accord.
-    pub bot: bool,
+    /// The rule by which a machine sent it of its own accord, as `kind:name`; empty if none did.
+    pub bot_rule: &'a str,
     /// Where the visitor came from, as a name.
     pub source: &'a str,
+    /// What that is, such as `search`; empty if unknown.
+    pub referrer_group: &'a str,
+    /// The channel; empty if the page before was the site's own.
+    pub channel: &'a str,
+    /// The parameter that holds the id of a click; empty if there is none.
+    pub click_id: &'a str,
     /// Tag `utm_source` of the page.
     pub utm_source: &'a str,
     /// Tag `utm_medium` of the page.
@@ -38,10 +46,14 @@ impl<'a> Row<'a> {
             sequence,
             event,
             browser: "",
+            browser_version: "",
             os: "",
             device: "",
-            bot: false,
+            bot_rule: "",
             source: "",
+            referrer_group: "",
+            channel: "",
+            click_id: "",
             utm_source: "",
             utm_medium: "",
             utm_campaign: "",

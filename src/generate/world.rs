@@ -15,7 +15,7 @@ pub struct Land {
     pub rate: u64,
     /// What its people speak, the most usual first.
     pub languages: [&'static str; 2],
-    /// Regions and cities.
+    /// Regions and cities, by their English names.
     pub places: [(&'static str, &'static str); 3],
 }
 
@@ -28,7 +28,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["de-DE", "en-US"],
-        places: [("BE", "Berlin"), ("NW", "Köln"), ("BY", "München")],
+        places: [
+            ("Land Berlin", "Berlin"),
+            ("North Rhine-Westphalia", "Cologne"),
+            ("Bavaria", "Munich"),
+        ],
     },
     Land {
         code: "US",
@@ -37,7 +41,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"USD",
         rate: 1_080,
         languages: ["en-US", "es-US"],
-        places: [("CA", "Los Angeles"), ("TX", "Austin"), ("NY", "New York")],
+        places: [
+            ("California", "Los Angeles"),
+            ("Texas", "Austin"),
+            ("New York", "New York"),
+        ],
     },
     Land {
         code: "GB",
@@ -46,7 +54,7 @@ pub const LANDS: &[Land] = &[
         currency: *b"GBP",
         rate: 850,
         languages: ["en-GB", "en-US"],
-        places: [("ENG", "London"), ("ENG", "Leeds"), ("SCT", "Glasgow")],
+        places: [("England", "London"), ("England", "Leeds"), ("Scotland", "Glasgow")],
     },
     Land {
         code: "FR",
@@ -55,7 +63,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["fr-FR", "en-US"],
-        places: [("IDF", "Paris"), ("ARA", "Lyon"), ("PAC", "Marseille")],
+        places: [
+            ("Île-de-France", "Paris"),
+            ("Auvergne-Rhône-Alpes", "Lyon"),
+            ("Provence-Alpes-Côte d'Azur", "Marseille"),
+        ],
     },
     Land {
         code: "NL",
@@ -64,7 +76,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["nl-NL", "en-GB"],
-        places: [("NH", "Amsterdam"), ("UT", "Utrecht"), ("ZH", "Rotterdam")],
+        places: [
+            ("North Holland", "Amsterdam"),
+            ("Utrecht", "Utrecht"),
+            ("South Holland", "Rotterdam"),
+        ],
     },
     Land {
         code: "AT",
@@ -73,7 +89,7 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["de-AT", "en-US"],
-        places: [("9", "Wien"), ("6", "Graz"), ("5", "Salzburg")],
+        places: [("Vienna", "Vienna"), ("Styria", "Graz"), ("Salzburg", "Salzburg")],
     },
     Land {
         code: "CH",
@@ -82,7 +98,7 @@ pub const LANDS: &[Land] = &[
         currency: *b"CHF",
         rate: 950,
         languages: ["de-CH", "fr-CH"],
-        places: [("ZH", "Zürich"), ("GE", "Genève"), ("BS", "Basel")],
+        places: [("Zurich", "Zurich"), ("Geneva", "Geneva"), ("Basel-City", "Basel")],
     },
     Land {
         code: "PL",
@@ -91,7 +107,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"PLN",
         rate: 4_300,
         languages: ["pl-PL", "en-US"],
-        places: [("MZ", "Warszawa"), ("MA", "Kraków"), ("PM", "Gdańsk")],
+        places: [
+            ("Mazovia", "Warsaw"),
+            ("Lesser Poland", "Krakow"),
+            ("Pomerania", "Gdańsk"),
+        ],
     },
     Land {
         code: "SE",
@@ -100,7 +120,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"SEK",
         rate: 11_300,
         languages: ["sv-SE", "en-GB"],
-        places: [("AB", "Stockholm"), ("M", "Malmö"), ("O", "Göteborg")],
+        places: [
+            ("Stockholm County", "Stockholm"),
+            ("Skåne County", "Malmo"),
+            ("Västra Götaland County", "Gothenburg"),
+        ],
     },
     Land {
         code: "DK",
@@ -109,7 +133,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"DKK",
         rate: 7_460,
         languages: ["da-DK", "en-GB"],
-        places: [("84", "København"), ("82", "Aarhus"), ("83", "Odense")],
+        places: [
+            ("Capital Region", "Copenhagen"),
+            ("Central Jutland", "Aarhus"),
+            ("South Denmark", "Odense"),
+        ],
     },
     Land {
         code: "ES",
@@ -118,7 +146,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["es-ES", "ca-ES"],
-        places: [("MD", "Madrid"), ("CT", "Barcelona"), ("AN", "Sevilla")],
+        places: [
+            ("Madrid", "Madrid"),
+            ("Catalonia", "Barcelona"),
+            ("Andalusia", "Seville"),
+        ],
     },
     Land {
         code: "IT",
@@ -127,7 +159,7 @@ pub const LANDS: &[Land] = &[
         currency: *b"EUR",
         rate: 1_000,
         languages: ["it-IT", "en-US"],
-        places: [("25", "Milano"), ("62", "Roma"), ("21", "Torino")],
+        places: [("Lombardy", "Milan"), ("Lazio", "Rome"), ("Piedmont", "Turin")],
     },
     Land {
         code: "BR",
@@ -136,7 +168,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"BRL",
         rate: 6_000,
         languages: ["pt-BR", "en-US"],
-        places: [("SP", "São Paulo"), ("RJ", "Rio de Janeiro"), ("MG", "Belo Horizonte")],
+        places: [
+            ("São Paulo", "São Paulo"),
+            ("Rio de Janeiro", "Rio de Janeiro"),
+            ("Minas Gerais", "Belo Horizonte"),
+        ],
     },
     Land {
         code: "IN",
@@ -145,7 +181,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"INR",
         rate: 92_000,
         languages: ["en-IN", "hi-IN"],
-        places: [("MH", "Mumbai"), ("KA", "Bengaluru"), ("DL", "Delhi")],
+        places: [
+            ("Maharashtra", "Mumbai"),
+            ("Karnataka", "Bengaluru"),
+            ("National Capital Territory of Delhi", "Delhi"),
+        ],
     },
     Land {
         code: "CA",
@@ -154,7 +194,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"CAD",
         rate: 1_500,
         languages: ["en-CA", "fr-CA"],
-        places: [("ON", "Toronto"), ("QC", "Montréal"), ("BC", "Vancouver")],
+        places: [
+            ("Ontario", "Toronto"),
+            ("Quebec", "Montreal"),
+            ("British Columbia", "Vancouver"),
+        ],
     },
     Land {
         code: "AU",
@@ -163,7 +207,11 @@ pub const LANDS: &[Land] = &[
         currency: *b"AUD",
         rate: 1_650,
         languages: ["en-AU", "en-GB"],
-        places: [("NSW", "Sydney"), ("VIC", "Melbourne"), ("QLD", "Brisbane")],
+        places: [
+            ("New South Wales", "Sydney"),
+            ("Victoria", "Melbourne"),
+            ("Queensland", "Brisbane"),
+        ],
     },
 ];
 

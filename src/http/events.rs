@@ -15,7 +15,7 @@ use super::gate::Passage;
 use super::idempotency::idempotency_key;
 use super::media;
 use super::pixel;
-use super::place::country_of;
+use super::place::place_of;
 use super::request_body::{BodyBudget, BodyLimits};
 use super::routes::Endpoint;
 use super::voice::Call;
@@ -169,7 +169,7 @@ impl Events {
         Sender {
             origin,
             address: call.client.address,
-            country: country_of(&self.reception.countries, &call.headers, call.client),
+            place: place_of(&self.reception.countries, &call.headers, call.client),
             user_agent: user_agent(&call.headers),
             is_nobody: wants_no_name(&call.headers, self.config()),
             host: page_host(&call.headers).unwrap_or_default(),

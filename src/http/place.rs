@@ -3,8 +3,14 @@
 use hyper::header::{HeaderMap, HeaderName};
 
 use crate::admit::Client;
-use crate::enrich::Countries;
+use crate::enrich::{Countries, Place};
 use crate::event::Country;
+
+/// Where a client is.
+pub fn place_of(countries: &Countries, headers: &HeaderMap, client: Client) -> Place {
+    let claim = countries.header().and_then(|name| sole(headers, name));
+    countries.place_of(client.address, client.via_proxy, claim)
+}
 
 /// The country of a client.
 pub fn country_of(countries: &Countries, headers: &HeaderMap, client: Client) -> Country {

@@ -33,6 +33,8 @@ const PROPERTIES: u32 = 25;
 const REVENUE: u32 = 26;
 const CURRENCY: u32 = 27;
 const ITEMS: u32 = 28;
+const HAS_KEY: u32 = 29;
+const NETWORK: u32 = 30;
 
 /// How an event came and is counted, which is no part of the fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,6 +73,8 @@ pub fn put_event(into: &mut Vec<u8>, event: &Event<'_>, manner: Manner) {
         put_bytes(into, CURRENCY, &currency);
     }
     put_some(into, ITEMS, event.items);
+    put_some_number(into, HAS_KEY, u64::from(event.has_key));
+    put_some(into, NETWORK, event.network.as_bytes());
 }
 
 fn put_place_and_page(into: &mut Vec<u8>, event: &Event<'_>) {
@@ -131,6 +135,7 @@ pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
             (REQUEST, Value::Number(number)) => manner.request = number,
             (IS_OTHER, Value::Number(number)) => manner.is_other = number != 0,
             (VISITOR_HASH, Value::Number(number)) => event.visitor = Visitor::Daily(number),
+            (HAS_KEY, Value::Number(number)) => event.has_key = number != 0,
             (SCREEN, Value::Number(number)) => event.screen = Some(screen(number)?),
             (REVENUE, Value::Number(number)) => revenue = Some(unzigzag(number)),
             (CURRENCY, Value::Bytes(bytes)) => currency = Some(bytes.try_into().ok()?),
@@ -178,6 +183,7 @@ const fn place_of_text<'e, 'a>(event: &'e mut Event<'a>, field: u32) -> Option<&
         SESSION => &mut event.session,
         LANGUAGE => &mut event.language,
         USER_AGENT => &mut event.user_agent,
+        NETWORK => &mut event.network,
         _ => return None,
     })
 }
@@ -227,6 +233,8 @@ mod tests {
             screen: Some((1_920, 65_535)),
             language: "el-CY",
             user_agent: "Agent/1",
+            network: "cloud",
+            has_key: true,
             address: Some([203, 0, 113, 0].into()),
             properties: br#"{"colour":"red"}"#,
             revenue: Some(Revenue {

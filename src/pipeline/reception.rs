@@ -14,8 +14,8 @@ use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent, cut};
 use crate::directory::{Counting, Directory, Register};
-use crate::enrich::{Countries, Salts, event_time, kept_address, visitor_hash};
-use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
+use crate::enrich::{Countries, Networks, Place, Salts, event_time, kept_address, visitor_hash};
+use crate::event::{Event, EventId, Revenue, SiteId, Visitor};
 use crate::journal::payload::Manner;
 use crate::outcome::Reason;
 
@@ -28,6 +28,8 @@ pub struct Reception {
     pub shared: Arc<Shared>,
     /// Countries of addresses.
     pub countries: Arc<Countries>,
+    /// Networks of machines.
+    pub networks: Arc<Networks>,
     /// Sites and keys.
     pub directory: Arc<Directory>,
     /// Salts of visitor hashes.
@@ -56,7 +58,7 @@ pub struct Sender<'a> {
     /// Where from.
     pub address: IpAddr,
     /// Where that is.
-    pub country: Country,
+    pub place: Place,
     /// The `User-Agent`.
     pub user_agent: &'a str,
     /// Whether it is to be told by nothing who that is.
@@ -172,12 +174,6 @@ impl Reception {
             judged: Judged::default(),
         }
     }
-
-    /// The country of an address.
-    fn country_of(&self, address: IpAddr) -> Country {
-        let found = self.countries.country_of(address, false, None);
-        found.unwrap_or(Country::UNKNOWN)
-    }
 }
 
 impl Judged {
@@ -240,10 +236,13 @@ impl Context<'_> {
             }
             (id, _) => EventId::Client(id.as_bytes()),
         };
-        let host = self.host(sent);
+        let (host, place) = (self.host(sent), self.place(sent));
         let event = Event {
             revenue,
             host: &host,
+            country: place.country,
+            region: place.region.as_str(),
+            city: place.city.as_str(),
             ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
         let namer = match self.sender.origin {
@@ -298,22 +297,35 @@ impl Context<'_> {
         }
     }
 
-    /// Adds when and where from and by whom. Only who has a key may say these of somebody else.
+    /// Where it happened. Who has a key may say it: the address, or the country.
+    fn place(&self, sent: &Sent<'_>) -> Place {
+        let said = matches!(self.sender.origin, Origin::Key(_));
+        let place = match sent.address.filter(|_| said) {
+            Some(address) => self.reception.countries.place_of(address, false, None),
+            None => self.sender.place,
+        };
+        match sent.country.filter(|_| said) {
+            Some(country) if country != place.country => Place::in_country(country),
+            _ => place,
+        }
+    }
+
+    /// Adds when and by whom. Only who has a key may say these of somebody else.
     fn with_person<'e>(&'e self, sent: &Sent<'e>, event: &Event<'e>) -> Event<'e> {
         let (sender, config) = (&self.sender, self.config());
         let said = matches!(sender.origin, Origin::Key(_));
         let other = sent.address.filter(|_| said);
         let address = other.unwrap_or(sender.address);
-        let country = match (sent.country.filter(|_| said), other) {
-            (Some(country), _) => country,
-            (None, Some(other)) => self.reception.country_of(other),
-            (None, None) => sender.country,
-        };
         let user_agent = match sent.user_agent {
             named if said && !named.is_empty() => named,
             _ => sender.user_agent,
         };
         let user_agent = cut(user_agent, config.user_agent_bytes_max);
+        // Who has a key and names no address may be a server: its network says nothing of visitors.
+        let network = match (said, other) {
+            (true, None) => "",
+            _ => self.reception.networks.name_of(address),
+        };
         let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
         let visitor = match self.counting(event.site) {
             _ if sender.is_nobody => Visitor::None,
@@ -326,7 +338,6 @@ impl Context<'_> {
         };
         Event {
             time_ms,
-            country,
             path: sent.path,
             query: sent.query,
             referrer: sent.referrer,
@@ -337,6 +348,8 @@ impl Context<'_> {
             screen: sent.screen,
             language: sent.language,
             user_agent,
+            has_key: said,
+            network,
             address: kept_address(address, config.address).filter(|_| !sender.is_nobody),
             properties: sent.properties,
             items: sent.items,

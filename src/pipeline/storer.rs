@@ -138,6 +138,7 @@ impl Keeper {
             }
             if pace.may_rest() {
                 storing.store().rest()?;
+                storing.rest();
                 if pace.gives_back() {
                     memory::give_back();
                 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::walk::{Told, Tracks, Walk};
 use crate::config::{ApplyConfig, Config};
-use crate::enrich::Tags;
+use crate::enrich::Facts;
 use crate::event::{Erasure, Row, Sequence};
 use crate::journal::Segments;
 use crate::store::{Finding, Lack, Store, StoreError, StoreLimits};
@@ -54,6 +54,7 @@ pub trait Rows {
 pub struct Storing<R = Store> {
     store: R,
     walk: Walk,
+    facts: Arc<Facts>,
     tally: Tally,
 }
 
@@ -99,24 +100,35 @@ impl Storing {
             Store::open(&folder, limits)
         };
         let (store, findings) = opened?;
-        Ok((Self::over(store, tracks, &config.apply), findings))
+        let facts = Arc::new(Facts::new(config.store.user_agents_max));
+        Ok((Self::over(store, tracks, &config.apply, facts), findings))
     }
 }
 
 impl<R: Rows> Storing<R> {
     /// Finds the place of a store in the log.
-    pub fn over(mut store: R, tracks: &Tracks, config: &ApplyConfig) -> Self {
+    pub fn over(mut store: R, tracks: &Tracks, config: &ApplyConfig, facts: Arc<Facts>) -> Self {
         if !tracks.reach_back_to(store.cursor()) {
             store.note_lack(Lack::Start);
         }
         let walk = Walk::new(tracks, store.cursor(), config);
         let tally = Tally::default();
-        Self { store, walk, tally }
+        Self {
+            store,
+            walk,
+            facts,
+            tally,
+        }
     }
 
     /// The store.
     pub const fn store(&mut self) -> &mut R {
         &mut self.store
+    }
+
+    /// Lets go of what is not needed while nothing comes.
+    pub fn rest(&self) {
+        self.facts.rest();
     }
 
     /// Everything up to here was handed over.
@@ -139,13 +151,18 @@ impl<R: Rows> Storing<R> {
         upto: Sequence,
         turn: &mut dyn FnMut(&mut R) -> Result<bool, StoreError>,
     ) -> Result<bool, StoringError> {
-        let Self { store, walk, tally } = self;
+        let Self {
+            store,
+            walk,
+            facts,
+            tally,
+        } = self;
         let mut failed = None;
         let done = walk.read(upto, &mut |sequence, told| {
             let kept = match told {
                 Told::Event(event) => {
                     tally.events += 1;
-                    store.append(&Tags::of(event.query).row(sequence, event))
+                    store.append(&facts.of(&event).row(sequence, event))
                 }
                 Told::Erasure(erasure) => {
                     tally.erasures += 1;

@@ -62,12 +62,15 @@ pub struct Meta {
     pub estimated: BTreeMap<String, f64>,
     /// How many rows there are in all.
     pub total_rows: usize,
+    /// Events that machines sent of their own accord, which are left out unless the question names them.
+    pub bots_left_out: u64,
 }
 
 /// The rows for one stretch of time, and the names of its buckets.
 struct Table {
     rows: Vec<Row>,
     buckets: Vec<Box<str>>,
+    bots_left_out: u64,
 }
 
 struct Row {
@@ -94,6 +97,7 @@ pub fn answer(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, now_ms: u
         currency: site.currency.into(),
         estimated: estimated(query, &table),
         total_rows: table.rows.len(),
+        bots_left_out: table.bots_left_out,
     };
     put_in_order(query, &mut table.rows);
     let other = match &query.compare {
@@ -138,11 +142,12 @@ fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<
         site: site.id,
         times: times.clone(),
         condition: query.filter.condition(site)?,
+        people_only: query.is_about_people(),
         keys,
         measures: query.metrics.iter().flat_map(|metric| metric.measures(site)).collect(),
     };
-    let groups = snapshot.search(&search)?;
-    let mut rows: Vec<Row> = groups.into_iter().map(|group| row(query, site, group)).collect();
+    let found = snapshot.search(&search)?;
+    let mut rows: Vec<Row> = found.groups.into_iter().map(|group| row(query, site, group)).collect();
     // A series over time has every bucket, the empty ones too.
     if matches!(query.dimensions[..], [Dimension::Time(_)]) {
         let there: BTreeSet<Box<[Key]>> = rows.iter().map(|row| row.keys.clone()).collect();
@@ -156,7 +161,11 @@ fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<
             figures: figures.clone(),
         }));
     }
-    Ok(Table { rows, buckets })
+    Ok(Table {
+        rows,
+        buckets,
+        bots_left_out: found.left_out,
+    })
 }
 
 impl Table {

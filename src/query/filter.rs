@@ -155,6 +155,20 @@ impl Filter {
         }
     }
 
+    /// Whether it says something of machines that send of their own accord.
+    pub(super) fn names_bots(&self) -> bool {
+        let bots = |dimension: &Dimension| matches!(dimension, Dimension::Column(Column::Bot | Column::BotRule));
+        let device = |dimension: &Dimension| *dimension == Dimension::Column(Column::Device);
+        match self {
+            Self::Is(dimension, values) => {
+                bots(dimension) || (device(dimension) && values.iter().flatten().any(|value| &**value == "bot"))
+            }
+            Self::Contains(dimension, _) | Self::Matches(dimension, _) => bots(dimension),
+            Self::And(filters) | Self::Or(filters) => filters.iter().any(Self::names_bots),
+            Self::Not(filter) => filter.names_bots(),
+        }
+    }
+
     /// The filter as a list of filters that must all hold, as a question has them.
     pub(super) fn to_list(&self) -> Vec<Value> {
         match self {

@@ -12,6 +12,7 @@ use super::order::Order;
 use super::range::DateRange;
 use super::site_view::SiteView;
 use super::zone::Zone;
+use crate::store::Column;
 use crate::store::search::KEYS_MAX;
 
 /// Metrics of one question.
@@ -122,6 +123,12 @@ impl Query {
             range,
             zone,
         })
+    }
+
+    /// Whether machines are left out: they are, unless the question names them.
+    pub(super) fn is_about_people(&self) -> bool {
+        let names = |dimension: &Dimension| matches!(dimension, Dimension::Column(Column::Bot | Column::BotRule));
+        !self.filter.names_bots() && !self.dimensions.iter().any(names)
     }
 
     /// The question as JSON in its one form, with everything that was left to us.

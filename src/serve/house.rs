@@ -10,7 +10,7 @@ use footfall::config::Config;
 use footfall::directory::Directory;
 use footfall::edge::channel::Channel;
 use footfall::edge::{Drain, Stage};
-use footfall::enrich::{Countries, Salts};
+use footfall::enrich::{Countries, Networks, Salts};
 use footfall::pipeline::{Pipeline, PipelineError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -37,6 +37,7 @@ pub struct House {
     pub keyless: Option<Arc<Limiter>>,
     pub directory: Arc<Directory>,
     pub countries: Arc<Countries>,
+    pub networks: Arc<Networks>,
     pub salts: Arc<Salts>,
     /// Tells requests apart: see `Reception`.
     pub request_key: [u8; 16],

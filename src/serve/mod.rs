@@ -17,7 +17,7 @@ use footfall::clock::{self, Machine};
 use footfall::config::{Config, EdgeConfig, LimitConfig, Loaded};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
-use footfall::enrich::{Countries, Salts};
+use footfall::enrich::{Countries, Networks, Salts};
 use footfall::http::{BodyBudget, Health, Service};
 use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
@@ -51,6 +51,9 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let limiter = Limiter::new(&config.limit, &metrics.limit)?.map(Arc::new);
     let keyless = keyless_limiter(&config.limit, &metrics.limit)?;
     let countries = Arc::new(Countries::open(&config.geo));
+    let networks = Networks::open(config.events.bot_networks.as_deref())
+        .map_err(|error| anyhow::anyhow!("events.bot_networks: {error}"))?;
+    let networks = Arc::new(networks);
     let mut doors = Doors::open(&config, sockets)?;
     let copies = Arc::new(Copies::of(&doors.public, &doors.admin)?);
     let arrivals = predecessor.map(|predecessor| (predecessor, doors.expect_arrivals()));
@@ -77,6 +80,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
         keyless,
         directory,
         countries,
+        networks,
         pipeline,
         copies,
     };
@@ -149,6 +153,7 @@ impl Doors {
         let reception = Reception {
             shared: shared.clone(),
             countries: countries.clone(),
+            networks: house.networks.clone(),
             directory: house.directory.clone(),
             salts: house.salts.clone(),
             request_key: house.request_key,

@@ -22,6 +22,12 @@ pub enum Column {
     Referrer,
     /// Where the visitor came from, as a name.
     Source,
+    /// What that is, such as `search`.
+    ReferrerGroup,
+    /// The channel by which the visitor came.
+    Channel,
+    /// The parameter that holds the id of a click.
+    ClickId,
     /// Tag `utm_source`.
     UtmSource,
     /// Tag `utm_medium`.
@@ -46,6 +52,8 @@ pub enum Column {
     Language,
     /// Browser.
     Browser,
+    /// The first number of its version.
+    BrowserVersion,
     /// Operating system.
     Os,
     /// Class of the device.
@@ -62,6 +70,8 @@ pub enum Column {
     Screen,
     /// Whether a machine sent it of its own accord.
     Bot,
+    /// The rule by which it did.
+    BotRule,
 }
 
 /// How the values of a column are kept.
@@ -80,7 +90,7 @@ pub enum Kind {
 }
 
 /// Every column with its name and kind, in the order of [`Column`].
-pub const COLUMNS: [(Column, &str, Kind); 29] = [
+pub const COLUMNS: [(Column, &str, Kind); 34] = [
     (Column::Name, "name", Kind::Term),
     (Column::Country, "country", Kind::Term),
     (Column::Region, "region", Kind::Text),
@@ -90,6 +100,9 @@ pub const COLUMNS: [(Column, &str, Kind); 29] = [
     (Column::Query, "query", Kind::Text),
     (Column::Referrer, "referrer", Kind::Text),
     (Column::Source, "source", Kind::Term),
+    (Column::ReferrerGroup, "referrer_group", Kind::Text),
+    (Column::Channel, "channel", Kind::Term),
+    (Column::ClickId, "click_id", Kind::Text),
     (Column::UtmSource, "utm_source", Kind::Text),
     (Column::UtmMedium, "utm_medium", Kind::Text),
     (Column::UtmCampaign, "utm_campaign", Kind::Text),
@@ -102,6 +115,7 @@ pub const COLUMNS: [(Column, &str, Kind); 29] = [
     (Column::Session, "session", Kind::Text),
     (Column::Language, "language", Kind::Text),
     (Column::Browser, "browser", Kind::Term),
+    (Column::BrowserVersion, "browser_version", Kind::Text),
     (Column::Os, "os", Kind::Term),
     (Column::Device, "device", Kind::Term),
     (Column::UserAgent, "user_agent", Kind::Text),
@@ -110,6 +124,7 @@ pub const COLUMNS: [(Column, &str, Kind); 29] = [
     (Column::Revenue, "revenue", Kind::Number),
     (Column::Screen, "screen", Kind::Screen),
     (Column::Bot, "bot", Kind::Flag),
+    (Column::BotRule, "bot_rule", Kind::Term),
 ];
 
 impl Column {

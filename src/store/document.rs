@@ -44,7 +44,7 @@ pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> Tant
                     document.add_u64(field, u64::from(width) << 16 | u64::from(height));
                 }
             }
-            Kind::Flag => document.add_u64(field, u64::from(row.bot)),
+            Kind::Flag => document.add_u64(field, u64::from(!row.bot_rule.is_empty())),
         }
     }
     document.add_bytes(fields.id, &kept_id(event.id));
@@ -74,6 +74,9 @@ fn text<'a>(row: &Row<'a>, column: Column, made: &'a mut String) -> &'a str {
         Column::Query => event.query,
         Column::Referrer => event.referrer,
         Column::Source => row.source,
+        Column::ReferrerGroup => row.referrer_group,
+        Column::Channel => row.channel,
+        Column::ClickId => row.click_id,
         Column::UtmSource => row.utm_source,
         Column::UtmMedium => row.utm_medium,
         Column::UtmCampaign => row.utm_campaign,
@@ -84,6 +87,8 @@ fn text<'a>(row: &Row<'a>, column: Column, made: &'a mut String) -> &'a str {
         Column::Session => event.session,
         Column::Language => event.language,
         Column::Browser => row.browser,
+        Column::BrowserVersion => row.browser_version,
+        Column::BotRule => row.bot_rule,
         Column::Os => row.os,
         Column::Device => row.device,
         Column::UserAgent => event.user_agent,

@@ -77,10 +77,11 @@ impl Snapshot {
     /// # Errors
     /// The index cannot be read, or there are more names than an answer may have groups.
     pub fn names_of(&self, site: SiteId) -> Result<BTreeMap<Box<str>, u64>, StoreError> {
-        let groups = self.search(&Search {
+        let found = self.search(&Search {
             site,
             times: 0..u64::MAX,
             condition: Condition::All,
+            people_only: false,
             keys: vec![GroupKey::Field(Field::Column(Column::Name))],
             measures: vec![Measure {
                 what: What::Events,
@@ -88,7 +89,8 @@ impl Snapshot {
             }],
         })?;
         let name_and_count =
-            groups
+            found
+                .groups
                 .into_iter()
                 .filter_map(|group| match (group.keys.into_iter().next(), group.figures.first()) {
                     (Some(Key::Text(name)), Some(Figure::Count(count))) => Some((name, *count)),

@@ -15,6 +15,7 @@ mod support;
 
 mod cached;
 mod doors;
+mod enriched;
 mod erasures;
 mod figures;
 mod fleet;

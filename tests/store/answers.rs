@@ -29,7 +29,7 @@ const METRICS: [&str; 13] = [
     "count:none",
     "sum:plan",
 ];
-const DIMENSIONS: [&str; 25] = [
+const DIMENSIONS: [&str; 26] = [
     "name",
     "country",
     "city",
@@ -40,6 +40,7 @@ const DIMENSIONS: [&str; 25] = [
     "browser",
     "source",
     "bot",
+    "bot_rule",
     "currency",
     "address",
     "screen",
@@ -65,7 +66,7 @@ const ZONES: [&str; 7] = [
     "Australia/Lord_Howe",
     "America/St_Johns",
 ];
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 23] = [
     "pageview",
     "purchase",
     "de",
@@ -88,6 +89,7 @@ const VALUES: [&str; 22] = [
     "3",
     "-2",
     "1.25",
+    "seo:Example",
 ];
 
 fn pick<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
@@ -95,7 +97,7 @@ fn pick<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
 }
 
 fn random_filter(dice: &mut Dice, depth: u64) -> Value {
-    let no_time = &DIMENSIONS[..19];
+    let no_time = &DIMENSIONS[..20];
     let values = |dice: &mut Dice| -> Vec<&str> { (0..=dice.below(3)).map(|_| pick(dice, &VALUES)).collect() };
     match dice.below(if depth == 0 { 4 } else { 7 }) {
         0 | 1 => {
@@ -179,7 +181,7 @@ fn words(list: &Value) -> Vec<String> {
         .collect()
 }
 
-fn expected(rows: &[OwnedRow], query: &Value, answer: &Answer, stable: bool) -> Rows {
+fn expected(rows: &[OwnedRow], query: &Value, answer: &Answer, stable: bool) -> (Rows, u64) {
     let ms = |time: &str| {
         time.parse::<jiff::Timestamp>()
             .unwrap()
@@ -206,7 +208,7 @@ fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-fn compare(query: &Value, found: &Answer, expected: &Rows) {
+fn compare(query: &Value, found: &Answer, (expected, left_out): &(Rows, u64)) {
     let name = |row: &footfall::query::AnswerRow| row.dimensions.iter().map(Value::to_string).collect::<Vec<_>>();
     let names: Vec<Vec<String>> = found.results.iter().map(name).collect();
     let mut sorted = names.clone();
@@ -219,6 +221,7 @@ fn compare(query: &Value, found: &Answer, expected: &Rows) {
         assert!(equal, "{name:?} of {query}: {:?} instead of {wanted:?}", row.metrics);
     }
     assert_eq!(found.meta.total_rows, expected.len());
+    assert_eq!(found.meta.bots_left_out, *left_out, "machines left out of {query}");
     assert!(found.meta.estimated.is_empty());
 }
 

@@ -17,6 +17,7 @@ fn row(sequence: u64, path: String, visitor: u64, properties: &str) -> OwnedRow 
         path,
         visitor: Some(format!("visitor-{visitor}")),
         properties: properties.into(),
+        bot: false,
         ..OwnedRow::random(&mut Dice::new(sequence), sequence, TIME_MS)
     }
 }

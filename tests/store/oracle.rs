@@ -25,8 +25,16 @@ pub struct Asked<'a> {
 pub type Rows = BTreeMap<Vec<String>, Vec<Value>>;
 
 impl Asked<'_> {
-    /// The answer.
-    pub fn answer(&self, rows: &[OwnedRow]) -> Rows {
+    /// The answer, and how many rows of machines are not in it: they are, once a question says a word of them.
+    pub fn answer(&self, rows: &[OwnedRow]) -> (Rows, u64) {
+        let words = format!("{:?} {:?}", self.dimensions, self.filters);
+        let all = words.contains("\"bot\"") || words.contains("\"bot_rule\"");
+        let (people, machines): (Vec<&OwnedRow>, Vec<_>) = rows.iter().partition(|row| all || !row.bot);
+        let left_out = machines.into_iter().filter(|row| self.means(row)).count();
+        (self.of(&people), left_out as u64)
+    }
+
+    fn of(&self, rows: &[&OwnedRow]) -> Rows {
         let mut groups: BTreeMap<Vec<String>, Vec<&OwnedRow>> = BTreeMap::new();
         if self.dimensions.is_empty() {
             groups.insert(Vec::new(), Vec::new());
@@ -38,7 +46,7 @@ impl Asked<'_> {
                 groups.insert(vec![json!(name).to_string()], Vec::new());
             }
         }
-        for row in rows.iter().filter(|row| self.means(row)) {
+        for row in rows.iter().copied().filter(|row| self.means(row)) {
             let key = self
                 .dimensions
                 .iter()
@@ -111,6 +119,7 @@ impl Asked<'_> {
             "browser" => text(row.browser),
             "source" => text(&row.source),
             "bot" => json!(row.bot.to_string()),
+            "bot_rule" => text(row.bot_rule()),
             "currency" => row.revenue.map_or(Value::Null, |(_, currency)| json!(currency)),
             "address" => row.address.map_or(Value::Null, |address| json!(address.to_string())),
             "screen" => row

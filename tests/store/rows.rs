@@ -50,6 +50,15 @@ impl OwnedRow {
         )
     }
 
+    /// The rule that names the machine.
+    pub fn bot_rule(&self) -> &'static str {
+        match (self.bot, self.sequence % 2) {
+            (false, _) => "",
+            (true, 0) => "seo:Example",
+            (true, _) => "network:cloud",
+        }
+    }
+
     /// The row as the store takes it.
     pub fn row(&self) -> Row<'_> {
         let id = EventId::Client(self.id.as_bytes());
@@ -78,7 +87,7 @@ impl OwnedRow {
         };
         Row {
             browser: self.browser,
-            bot: self.bot,
+            bot_rule: self.bot_rule(),
             source: &self.source,
             ..Row::new(Sequence(self.sequence), event)
         }

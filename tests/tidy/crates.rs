@@ -41,6 +41,7 @@ const FILES: &[&str] = &[
     "src/config/",
     "src/directory/sqlite.rs",
     "src/enrich/geo",
+    "src/enrich/networks.rs",
     "src/enrich/salts",
     "src/journal/",
     "src/reference",

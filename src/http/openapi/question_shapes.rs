@@ -38,7 +38,8 @@ pub struct Question {
 pub struct Figures {
     /// A row for each group.
     pub results: Vec<FigureRow>,
-    /// From what the answer was made, of which range, how visitors are told apart, and what is estimated.
+    /// From what the answer was made, of which range, how visitors are told apart, what is estimated, and how
+    /// many events of bots were left out.
     #[schema(value_type = Object)]
     pub meta: String,
     /// The question in its one form.

@@ -10,7 +10,7 @@ use super::hashes::HashCache;
 use super::measure::{Onlys, Tally};
 use super::partials::{Asked, Partial};
 use super::segment::Segment;
-use super::{Search, meant};
+use super::{Search, leave_machines_out, meant};
 use crate::store::StoreLimits;
 use crate::store::month::Month;
 
@@ -18,6 +18,7 @@ use crate::store::month::Month;
 pub struct Counted {
     groups: Groups,
     tallies: Vec<Tally>,
+    left_out: u64,
 }
 
 /// A segment that is to be counted.
@@ -36,8 +37,13 @@ pub struct Job<'r> {
 impl Counted {
     /// Counts what is meant of a part of a segment; `None` if that is nothing.
     pub fn of(search: &Search, segment: &Segment<'_>, hashes: &HashCache) -> Result<Option<Self>, TantivyError> {
-        let Some(docs) = meant(segment, search.site, &search.times, &search.condition)? else {
+        let Some(mut docs) = meant(segment, search.site, &search.times, &search.condition)? else {
             return Ok(None);
+        };
+        let left_out = if search.people_only {
+            leave_machines_out(segment, &mut docs)?
+        } else {
+            0
         };
         let mut groups = Groups::new(segment, &search.keys)?;
         let (most, mut onlys) = (groups.most(), Onlys::default());
@@ -54,10 +60,15 @@ impl Counted {
             }
             Ok::<_, TantivyError>(())
         })?;
-        Ok(Some(Self { groups, tallies }))
+        Ok(Some(Self {
+            groups,
+            tallies,
+            left_out,
+        }))
     }
 
     fn absorb(&mut self, other: Self) {
+        self.left_out += other.left_out;
         let numbers = self.groups.absorb(other.groups);
         for (ours, theirs) in self.tallies.iter_mut().zip(other.tallies) {
             ours.absorb(theirs, &numbers);
@@ -68,6 +79,7 @@ impl Counted {
         let count = self.groups.count();
         Ok(Partial {
             names: self.groups.names()?,
+            left_out: self.left_out,
             sums: self.tallies.into_iter().map(|tally| tally.finish(count)).collect(),
         })
     }

@@ -36,6 +36,7 @@ pub use groups::{GroupKey, KEYS_MAX, Key};
 pub use list::{List, Position, StoredEvent};
 pub use measure::{Measure, What};
 
+use super::column::Column;
 use super::library::Snapshot;
 use super::month::Month;
 use super::{StoreError, StoreLimits};
@@ -56,10 +57,21 @@ pub struct Search {
     pub times: Range<u64>,
     /// Which of them.
     pub condition: Condition,
+    /// Whether those that machines sent of their own accord are left out.
+    pub people_only: bool,
     /// By what they are grouped, at most [`KEYS_MAX`].
     pub keys: Vec<GroupKey>,
     /// What is counted of each group.
     pub measures: Vec<Measure>,
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The groups, in no order.
+    pub groups: Vec<Group>,
+    /// Events that would have been counted, and were left out since machines sent them.
+    pub left_out: u64,
 }
 
 /// One group of the answer.
@@ -94,7 +106,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// The index cannot be read, or there are more groups than may be.
-    pub fn search(&self, search: &Search) -> Result<Vec<Group>, StoreError> {
+    pub fn search(&self, search: &Search) -> Result<Found, StoreError> {
         let mut merged = Merged::new(search, self.limits.groups_max);
         if search.keys.is_empty() {
             merged.groups.insert(Box::new([]), merged.empty.clone());
@@ -236,6 +248,15 @@ fn meant(
     Ok((docs.count() > 0).then_some(docs))
 }
 
+/// Takes those that machines sent of their own accord out of a set; how many that were. Most segments have few of them,
+/// and only these are looked at.
+fn leave_machines_out(segment: &Segment<'_>, docs: &mut Docs) -> Result<u64, TantivyError> {
+    let people = Condition::Is(Column::BotRule.into(), vec![None]);
+    let before = docs.count();
+    *docs = people.within(segment, std::mem::replace(docs, Docs::none(0)))?;
+    Ok((before - docs.count()) as u64)
+}
+
 /// The documents of a set whose events happened at some time.
 fn at_times(segment: &Segment<'_>, all: &Values<u64>, times: &Range<u64>, docs: &Docs) -> Result<Docs, TantivyError> {
     let mut within = Docs::none(segment.count());
@@ -258,6 +279,7 @@ struct Merged {
     groups: HashMap<Box<[Key]>, Vec<Sum>>,
     groups_max: usize,
     empty: Vec<Sum>,
+    left_out: u64,
 }
 
 impl Merged {
@@ -266,10 +288,12 @@ impl Merged {
             groups: HashMap::new(),
             groups_max,
             empty: search.measures.iter().map(|measure| Sum::new(&measure.what)).collect(),
+            left_out: 0,
         }
     }
 
     fn add(&mut self, partial: &Partial) -> Result<(), StoreError> {
+        self.left_out += partial.left_out;
         for (place, name) in partial.names.iter().enumerate() {
             let most = distinct::exact_max(self.groups.len());
             let group = match self.groups.get_mut(name) {
@@ -288,7 +312,7 @@ impl Merged {
         Ok(())
     }
 
-    fn finish(self) -> Vec<Group> {
+    fn finish(self) -> Found {
         let figure = |sum: &Sum| match sum {
             Sum::Count(count) => Figure::Count(*count),
             Sum::Numbers(whole, _, false) => Figure::Whole(*whole),
@@ -302,6 +326,9 @@ impl Merged {
             keys,
             figures: sums.iter().map(figure).collect(),
         };
-        self.groups.into_iter().map(group).collect()
+        Found {
+            groups: self.groups.into_iter().map(group).collect(),
+            left_out: self.left_out,
+        }
     }
 }

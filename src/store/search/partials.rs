@@ -25,6 +25,8 @@ pub struct Partial {
     pub names: Vec<Box<[Key]>>,
     /// A list of their sums a measure.
     pub sums: Vec<Vec<Sum>>,
+    /// Events that were left out since machines sent them.
+    pub left_out: u64,
 }
 
 /// A segment as it is, deletions and all, and what was asked of it.
@@ -70,7 +72,8 @@ impl Partials {
         }
         // As far as the segment can tell them apart.
         let times = search.times.start.max(first_ms)..search.times.end.min(last_ms.saturating_add(1));
-        let question = (search.site, times, &search.condition, &search.keys, &search.measures);
+        let meant = (search.site, times, &search.condition, search.people_only);
+        let question = (meant, &search.keys, &search.measures);
         Some(Asked {
             segment: reader.segment_id(),
             deleted: reader.num_deleted_docs(),
