@@ -38,6 +38,9 @@ const SMS: [&str; 2] = ["sms", "mms"];
 
 /// The channel's name.
 pub(super) fn channel(way: &Way<'_>) -> &'static str {
+    if !way.is_sent {
+        return "Direct";
+    }
     let [medium, campaign, source] = [way.medium, way.campaign, way.source].map(str::to_ascii_lowercase);
     let is = |words: &[&str]| words.contains(&&*medium);
     let from = |words: &[&str]| words.contains(&&*medium) || words.contains(&&*source);
@@ -53,7 +56,6 @@ pub(super) fn channel(way: &Way<'_>) -> &'static str {
         || medium.starts_with("cp")
         || medium == "retargeting";
     match () {
-        () if !way.is_sent => "Direct",
         () if from(&AFFILIATE) || of(Group::Affiliate) => "Affiliates",
         () if is(&DISPLAY) || of(Group::Display) => "Display",
         () if is_paid && is_shopping => "Paid Shopping",

@@ -56,7 +56,8 @@ impl Facts {
         };
         let (tags, click) = (Tags::of(event.query), self.clicks.of(event.query));
         let before = Before::of(event.referrer).filter(|before| !before.is_of(event.host));
-        let by_tag = self.referrers.named(&tags.source).filter(|_| !tags.source.is_empty());
+        let by_tag = Some(&*tags.source).filter(|name| !name.is_empty());
+        let by_tag = by_tag.and_then(|name| self.referrers.named(name));
         let by_page = before.as_ref().and_then(|before| self.referrers.of(before));
         let source = match (&*tags.source, &before, click) {
             ("", Some(before), _) => by_page.map_or_else(|| before.domain(), |known| known.name.into()),
