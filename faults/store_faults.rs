@@ -24,7 +24,7 @@ use crate::support::wait::{until, until_true};
 /// Bytes that events have more, so that segments of the journal end.
 const PADDING: usize = 2_000;
 /// A store that steps back behind everything else fails no faster than it is let.
-const OFTEN: Duration = Duration::from_secs(180);
+const OFTEN: Duration = Duration::from_mins(3);
 
 /// Settings of a gateway whose segments go soon, but for what the event store lacks.
 fn settings(commit_ms: u64) -> Settings {
