@@ -3,12 +3,9 @@
 use std::net::IpAddr;
 
 use super::geo_watch::GeoWatch;
-use super::place::Place;
+use super::place::{Place, known_country};
 use crate::config::GeoConfig;
 use crate::event::Country;
-
-/// Codes by which databases and proxies say that they do not know.
-const UNKNOWN_CODES: [[u8; 2]; 2] = [*b"xx", *b"zz"];
 
 /// Knows the country of a client: from the header of a trusted proxy if one is configured, then from the database.
 #[derive(Debug)]
@@ -60,11 +57,6 @@ impl Countries {
             .filter(|place| place.country == country)
             .unwrap_or(Place::in_country(country))
     }
-}
-
-/// The country of a two-letter code, unless the code says that it is not known.
-pub(super) fn known_country(code: &[u8]) -> Option<Country> {
-    Country::parse(code).filter(|country| !UNKNOWN_CODES.contains(&country.letters()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader};
 
-use super::countries::known_country;
 use super::country_path::CountryPath;
-use super::place::{Name, Place};
+use super::place::{Name, Place, known_country};
 use crate::event::Country;
 
 /// Words in the type of a database that has cities.

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::event::Country;
 
+/// Codes by which databases and proxies say that they do not know.
+const UNKNOWN_CODES: [[u8; 2]; 2] = [*b"xx", *b"zz"];
+
 /// Longest name of a region or a city, in bytes; longer ones are cut at a character.
 const NAME_BYTES_MAX: usize = 62;
 
@@ -69,6 +72,11 @@ impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
     }
+}
+
+/// The country of a two-letter code, unless the code says that it is not known.
+pub(super) fn known_country(code: &[u8]) -> Option<Country> {
+    Country::parse(code).filter(|country| !UNKNOWN_CODES.contains(&country.letters()))
 }
 
 #[cfg(test)]
