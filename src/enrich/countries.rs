@@ -42,20 +42,25 @@ impl Countries {
     /// operator configured the header and the request came `via_proxy`, a trusted one: anybody can send a header.
     /// `XX`, `ZZ` and what is no country (`T1` for Tor) leave the question to the database.
     pub fn country_of(&self, address: IpAddr, via_proxy: bool, claim: Option<&[u8]>) -> Option<Country> {
-        claim
-            .filter(|_| via_proxy && self.header.is_some())
-            .and_then(known_country)
-            .or_else(|| self.geo.lookup(address))
+        self.believed(via_proxy, claim).or_else(|| self.geo.lookup(address))
     }
 
     /// The same with region and city, if the database knows them and they are wanted: not of another country than the
     /// one that a proxy names.
     pub fn place_of(&self, address: IpAddr, via_proxy: bool, claim: Option<&[u8]>) -> Place {
-        let country = self.country_of(address, via_proxy, claim).unwrap_or(Country::UNKNOWN);
         let place = self.finely.then(|| self.geo.lookup_place(address)).flatten();
-        place
-            .filter(|place| place.country == country)
-            .unwrap_or(Place::in_country(country))
+        match (self.believed(via_proxy, claim), place) {
+            (Some(country), Some(place)) if place.country != country => Place::in_country(country),
+            (_, Some(place)) => place,
+            (Some(country), None) => Place::in_country(country),
+            (None, None) => Place::in_country(self.geo.lookup(address).unwrap_or(Country::UNKNOWN)),
+        }
+    }
+
+    fn believed(&self, via_proxy: bool, claim: Option<&[u8]>) -> Option<Country> {
+        claim
+            .filter(|_| via_proxy && self.header.is_some())
+            .and_then(known_country)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Facts {
 pub struct Told<'a> {
     agent: Arc<Agent>,
     device: Device,
-    bot_rule: Cow<'a, str>,
+    bot_rule: String,
     tags: Tags<'a>,
     click_id: &'static str,
     source: Cow<'a, str>,
@@ -49,11 +49,6 @@ impl Facts {
     pub fn of<'a>(&self, event: &Event<'a>) -> Told<'a> {
         let agent = self.agents.of(event.user_agent);
         let (device, bot_rule) = machine(&agent, event);
-        let bot_rule = match bot_rule {
-            Some(Cow::Borrowed(rule)) => Cow::from(rule.to_owned()),
-            Some(Cow::Owned(rule)) => rule.into(),
-            None => "".into(),
-        };
         let (tags, click) = (Tags::of(event.query), self.clicks.of(event.query));
         let before = Before::of(event.referrer).filter(|before| !before.is_of(event.host));
         let by_tag = Some(&*tags.source).filter(|name| !name.is_empty());
@@ -97,17 +92,18 @@ impl Facts {
     }
 }
 
-/// The class of the device, and the rule by which it is a machine's. Who shows a write key and names itself a library is
-/// the site's own server.
-fn machine<'r>(agent: &'r Agent, event: &Event<'_>) -> (Device, Option<Cow<'r, str>>) {
+/// The class of the device, and the rule by which it is a machine's; empty if it is none. Who shows a write key and names
+/// itself a library is the site's own server.
+fn machine(agent: &Agent, event: &Event<'_>) -> (Device, String) {
     if agent.bot_rule.starts_with(LIBRARY) && event.has_key {
-        return (Device::Unknown, None);
+        return (Device::Unknown, String::new());
     }
-    match (&*agent.bot_rule, event.network) {
-        ("", "") => (agent.device, None),
-        ("", network) => (agent.device, Some(format!("{NETWORK}{network}").into())),
-        (rule, _) => (agent.device, Some(rule.into())),
-    }
+    let rule = match (&*agent.bot_rule, event.network) {
+        ("", "") => String::new(),
+        ("", network) => format!("{NETWORK}{network}"),
+        (rule, _) => rule.to_owned(),
+    };
+    (agent.device, rule)
 }
 
 impl Told<'_> {

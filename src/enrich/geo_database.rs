@@ -91,7 +91,10 @@ impl GeoDatabase {
 
     /// The country with region and city; `None` if it is not known or the database has no cities.
     pub fn lookup_place(&self, address: IpAddr) -> Option<Place> {
-        let record = self.record(address).filter(|_| self.has_cities)?;
+        if !self.has_cities {
+            return None;
+        }
+        let record = self.record(address)?;
         let text = |path: &[PathElement<'static>]| record.decode_path::<&str>(path).ok().flatten();
         Some(Place {
             country: known_country(text(self.country.keys())?.as_bytes())?,

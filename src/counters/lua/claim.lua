@@ -20,7 +20,8 @@ local ENDLESS = '18446744073709551615' -- 2^64 - 1
 local guard, id = KEYS[1], ARGV[1]
 local nonce, ours, inherited = ARGV[2], tonumber(ARGV[3]), ARGV[4] or ''
 
-local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at', id .. ':inherited', id .. ':before')
+local held = redis.call('HMGET', guard, id, id .. ':epoch', id .. ':nonce', id .. ':ousted', id .. ':at',
+  id .. ':inherited', id .. ':before')
 local stored, holder = held[2] and tonumber(held[2]) or 0, held[3]
 local is_another = holder and holder ~= nonce
 
@@ -46,12 +47,12 @@ local claim = {id .. ':epoch', string.format('%.0f', epoch), id .. ':nonce', non
 -- So that whoever is ousted learns how far its commits have come, also the one it had no reply to; and we, also when
 -- this reply is lost, whose they were: not those of a process that found this sequence when it claimed.
 local before = held[7] or ''
-if not holder then
-  before = ''
-elseif is_another and (held[1] or '') ~= (held[5] or '') then
-  before = string.format('%s:%s %s', holder, ENDLESS, held[6] or '')
-end
-if not holder or is_another then
+if holder ~= nonce then
+  if not holder then
+    before = ''
+  elseif (held[1] or '') ~= (held[5] or '') then
+    before = string.format('%s:%s %s', holder, ENDLESS, held[6] or '')
+  end
   for _, value in ipairs({id .. ':ousted', holder or '', id .. ':at', held[1] or '', id .. ':before', before}) do
     claim[#claim + 1] = value
   end

@@ -5,8 +5,8 @@
 //! - `ff:{0}:guard`: a hash; per gateway, named by its identity in hexadecimal, the fields `<id>` (the sequence its
 //!   commits have come to), `<id>:epoch` and `<id>:nonce` (who may commit), `<id>:inherited` (what the journal of that
 //!   process has of earlier ones), `<id>:ousted` and `<id>:at` (the nonce of the process that it ousted, and the
-//!   sequence then), `<id>:before` (what the journal of the last other process had that committed); and `:generation`, `:started` and `:finished` (how many
-//!   transactions have begun, and which came to its end last).
+//!   sequence then), `<id>:before` (what the journal of the last other process had that committed); and `:generation`,
+//!   `:started` and `:finished` (how many transactions have begun, and which came to its end last).
 //! - `ff:{0}:begun`: a hash that is there when somebody has counted in this generation; `by` says who was first.
 //! - `ff:{0}:visits`, `ff:{0}:events`: plain hashes, field to total, of the default site; `ff:{0}:<site>:visits`
 //!   and so on of any other. `…:before-<generation>` is what such a hash was before that generation began.
