@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::edition::Edition;
 use super::record::{self, Kind, Writing};
@@ -20,6 +20,8 @@ const NAME: &str = "directory.sqlite";
 const APPLICATION: i32 = 0x6666_6469;
 /// The version of the tables (`PRAGMA user_version`).
 const VERSION: i32 = 1;
+/// How often others are waited for who open the file at the same time.
+const WAITS: usize = 100;
 
 /// Records are JSON under an id, as in Redis; [`record`] says what is in them.
 const TABLES: &str = "
@@ -161,7 +163,7 @@ fn open(path: &Path) -> Result<Open, Trouble> {
         let why = format!("it has version {version}, this program knows versions up to {VERSION}: run a newer one");
         return Err(Trouble::Said(why));
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&mut connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     if tables == 0 {
         give_birth(&mut connection)?;
@@ -173,6 +175,22 @@ fn open(path: &Path) -> Result<Open, Trouble> {
     let gone = || Trouble::Said("it has gone while it was opened".into());
     let file = place(path).ok_or_else(gone)?;
     Ok(Open { connection, file })
+}
+
+/// Lets readers wait for nobody. Where others do the same at once, SQLite gives this up without waiting for them, as it does
+/// for everything else: so a transaction that does nothing waits instead.
+fn write_ahead(connection: &mut Connection) -> rusqlite::Result<()> {
+    let mut done = Ok(());
+    for _ in 0..WAITS {
+        done = connection.pragma_update(None, "journal_mode", "WAL");
+        match &done {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            }
+            _ => break,
+        }
+    }
+    done
 }
 
 /// Two processes may do this at once: one waits, and finds everything there.
