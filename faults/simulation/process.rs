@@ -30,6 +30,9 @@ use crate::remote::{SimRemote, pause};
 use crate::rows::{SimRows, own_id};
 use crate::time::SimClock;
 
+/// More sessions than a world has visitors.
+const SESSIONS_MAX: usize = 1_000;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Written = oneshot::Receiver<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>;
 
@@ -377,13 +380,13 @@ impl Storer {
         } else {
             let rows = SimRows::open(&self.directory, self.mutant)?;
             tracks.tell_opened(shared, (rows.seen(), rows.cursor()));
-            storing.insert(Storing::over(rows, tracks, &self.config, facts()))
+            storing.insert(Storing::over(rows, tracks, (&self.config, SESSIONS_MAX), facts()))
         };
         let synced = shared.log.synced();
-        let done = storing.advance(tracks.synced(synced), &mut |rows| {
+        let done = storing.advance(tracks.synced(synced), &mut |filling| {
             if random.chance(15) {
-                rows.commit()?;
-                tracks.tell_stored(shared, rows.cursor());
+                filling.commit()?;
+                tracks.tell_stored(shared, filling.store().cursor());
             }
             Ok(eager || !random.chance(3))
         })?;
@@ -391,7 +394,7 @@ impl Storer {
             tracks.tell_stored(shared, storing.head());
         }
         if (eager || random.chance(50)) && storing.store().is_behind() {
-            storing.store().commit()?;
+            storing.filling().commit()?;
             tracks.tell_stored(shared, storing.store().cursor());
         }
         if !done {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::VerifyError;
-use super::storing::folder;
+use super::stores::events_folder;
 use super::walk::{Told, Tracks, Walk};
 use crate::apply::{OTHER_FIELD, VISIT_FIELD, field_of};
 use crate::config::Config;
@@ -34,7 +34,7 @@ pub fn verify_store(
         return Ok(true);
     }
     let limits = StoreLimits::from(&config.store);
-    let Some(found) = survey(&folder(&config.journal.data_dir), limits)? else {
+    let Some(found) = survey(&events_folder(&config.journal.data_dir), limits)? else {
         writeln!(out, "store: none yet; the next start makes it from the journal")?;
         return Ok(true);
     };

@@ -9,7 +9,7 @@ use super::index::Shape;
 use super::library::{Library, Snapshot};
 use super::opening::{Finding, months_in, open_whole};
 use super::schema::Fields;
-use super::search::{Condition, Figure, GroupKey, Key, Measure, Search, What};
+use super::search::{Condition, Figure, GroupKey, Key, Measure, Of, Search, What};
 use super::state::{Lack, State};
 use super::{Column, Field, StoreError, StoreLimits};
 use crate::event::SiteId;
@@ -78,6 +78,7 @@ impl Snapshot {
     /// The index cannot be read, or there are more names than an answer may have groups.
     pub fn names_of(&self, site: SiteId) -> Result<BTreeMap<Box<str>, u64>, StoreError> {
         let found = self.search(&Search {
+            of: Of::Events,
             site,
             times: 0..u64::MAX,
             condition: Condition::All,

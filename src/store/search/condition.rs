@@ -9,7 +9,8 @@ use tantivy::columnar::ColumnIndex;
 use super::docs::{BLOCK, Docs};
 use super::reading::numbers;
 use super::segment::{Part, Segment};
-use crate::store::column::Field;
+use super::visits::Among;
+use crate::store::column::{Column, Field};
 
 /// Documents between two looks at the clock.
 const PATIENCE: u32 = 4_096;
@@ -25,6 +26,8 @@ pub enum Condition {
     Contains(Field, Vec<Box<str>>),
     /// Those whose value one of some regular expressions matches somewhere.
     Matches(Field, Vec<Regex>),
+    /// Those of some visits.
+    Among(Among),
     /// Those that meet every one.
     And(Vec<Self>),
     /// Those that meet one at least.
@@ -55,6 +58,7 @@ impl Condition {
                 rest.remove(&met);
                 Ok(rest)
             }
+            Self::Among(visits) => holding(segment, &within, &Column::Visit.into(), |shown| visits.has(shown)),
             Self::Is(field, values) => is(segment, &within, field, values),
             Self::Contains(field, texts) => {
                 let holds = |value: &str| texts.iter().any(|text| value.contains(&**text));
@@ -64,6 +68,47 @@ impl Condition {
                 let holds = |value: &str| patterns.iter().any(|pattern| pattern.is_match(value));
                 holding(segment, &within, field, holds)
             }
+        }
+    }
+}
+
+impl Condition {
+    /// Whether a value meets the condition, for whoever has no segment: `of` gives the value of a field as text, empty if
+    /// there is none.
+    pub fn is_met(&self, of: &mut dyn FnMut(&Field, &mut dyn FnMut(&str))) -> bool {
+        let mut holds = |field: &Field, holds: &dyn Fn(&str) -> bool| {
+            let mut met = false;
+            of(field, &mut |value| met = holds(value));
+            met
+        };
+        match self {
+            Self::All => true,
+            Self::And(all) => all.iter().all(|one| one.is_met(of)),
+            Self::Or(any) => any.iter().any(|one| one.is_met(of)),
+            Self::Not(inner) => !inner.is_met(of),
+            Self::Among(visits) => holds(&Column::Visit.into(), &|shown| visits.has(shown)),
+            Self::Is(field, values) => {
+                let is = |value: &str| values.iter().any(|one| one.as_deref().unwrap_or_default() == value);
+                holds(field, &is)
+            }
+            Self::Contains(field, texts) => {
+                let contains = |value: &str| !value.is_empty() && texts.iter().any(|text| value.contains(&**text));
+                holds(field, &contains)
+            }
+            Self::Matches(field, patterns) => {
+                let matches = |value: &str| !value.is_empty() && patterns.iter().any(|pattern| pattern.is_match(value));
+                holds(field, &matches)
+            }
+        }
+    }
+
+    /// Whether what it was met by may be kept for the next time: visits are collected anew for every question.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Among(_) => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_lasting),
+            Self::Not(inner) => inner.is_lasting(),
+            Self::All | Self::Is(..) | Self::Contains(..) | Self::Matches(..) => true,
         }
     }
 }
