@@ -429,18 +429,17 @@ mod tests {
                 .iter_mut()
                 .filter(may_join)
                 .max_by_key(|slow| slow.times.iter().max().copied());
-            let slow = match joined {
-                Some(slow) => slow,
-                None => {
-                    all.push(Slow {
-                        number: activity.sequence.0,
-                        site: activity.site,
-                        who: activity.who,
-                        times: Vec::new(),
-                        taken: (0, 0),
-                    });
-                    all.last_mut().unwrap()
-                }
+            let slow = if let Some(slow) = joined {
+                slow
+            } else {
+                all.push(Slow {
+                    number: activity.sequence.0,
+                    site: activity.site,
+                    who: activity.who,
+                    times: Vec::new(),
+                    taken: (0, 0),
+                });
+                all.last_mut().unwrap()
             };
             slow.times.push(activity.time_ms);
             slow.taken = (site_ms, received_ms);
@@ -548,7 +547,8 @@ mod tests {
             let time_ms = BIRTH + minute * MINUTE;
             take(&mut sessions, &activity(number, 1, who, (time_ms, time_ms)))
         };
-        (at(1, 1, 0), at(2, 2, 1));
+        at(1, 1, 0);
+        at(2, 2, 1);
         assert_eq!(at(3, 1, 2), Some(1));
         at(4, 3, 3);
         assert_eq!(

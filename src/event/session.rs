@@ -67,7 +67,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(texts: [&str; TEXTS]) -> Self {
+    fn of(texts: &[&str; TEXTS]) -> Self {
         let mut all = String::with_capacity(texts.iter().map(|text| text.len()).sum());
         let ends = texts.map(|text| {
             all.push_str(text);
@@ -101,7 +101,7 @@ impl Session {
             visitor_hash: None,
             screen: None,
             address: None,
-            texts: Texts::of([""; TEXTS]),
+            texts: Texts::of(&[""; TEXTS]),
         };
         session.introduce(row, "");
         session.add(row);
@@ -116,7 +116,7 @@ impl Session {
             let user = Box::<str>::from(self.texts.get(USER));
             self.introduce(row, &user);
         } else if self.texts.get(USER).is_empty() && !event.user.is_empty() {
-            self.texts = Texts::of(self.texts_with_user(event.user));
+            self.texts = Texts::of(&self.texts_with_user(event.user));
         }
         self.start_ms = self.start_ms.min(event.time_ms);
         self.touch(event.time_ms);
@@ -223,7 +223,7 @@ impl Session {
             Visitor::None => "",
         };
         let user = if event.user.is_empty() { known_user } else { event.user };
-        self.texts = Texts::of([
+        self.texts = Texts::of(&[
             event.region,
             event.city,
             event.host,

@@ -98,7 +98,9 @@ impl OpenSessions {
             return;
         }
         let gone = self.sessions.forget(|open| is_meant(&open.kept, erasure));
-        gone.into_iter().for_each(|number| self.end(number));
+        for number in gone {
+            self.end(number);
+        }
     }
 
     /// Who takes a frame that comes again; nobody once all have come.

@@ -7,6 +7,7 @@ use tantivy::TantivyError;
 use tantivy::columnar::ColumnIndex;
 
 use super::docs::{BLOCK, Docs};
+use super::open::Looked;
 use super::reading::numbers;
 use super::segment::{Part, Segment};
 use super::visits::Among;
@@ -73,31 +74,25 @@ impl Condition {
 }
 
 impl Condition {
-    /// Whether a value meets the condition, for whoever has no segment: `of` gives the value of a field as text, empty if
-    /// there is none.
-    pub fn is_met(&self, of: &mut dyn FnMut(&Field, &mut dyn FnMut(&str))) -> bool {
-        let mut holds = |field: &Field, holds: &dyn Fn(&str) -> bool| {
-            let mut met = false;
-            of(field, &mut |value| met = holds(value));
-            met
-        };
+    /// Whether a session that goes on meets the condition.
+    pub fn is_met(&self, by: &Looked<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::And(all) => all.iter().all(|one| one.is_met(of)),
-            Self::Or(any) => any.iter().any(|one| one.is_met(of)),
-            Self::Not(inner) => !inner.is_met(of),
-            Self::Among(visits) => holds(&Column::Visit.into(), &|shown| visits.has(shown)),
+            Self::And(all) => all.iter().all(|one| one.is_met(by)),
+            Self::Or(any) => any.iter().any(|one| one.is_met(by)),
+            Self::Not(inner) => !inner.is_met(by),
+            Self::Among(visits) => by.holds(&Column::Visit.into(), |shown| visits.has(shown)),
             Self::Is(field, values) => {
                 let is = |value: &str| values.iter().any(|one| one.as_deref().unwrap_or_default() == value);
-                holds(field, &is)
+                by.holds(field, is)
             }
             Self::Contains(field, texts) => {
                 let contains = |value: &str| !value.is_empty() && texts.iter().any(|text| value.contains(&**text));
-                holds(field, &contains)
+                by.holds(field, contains)
             }
             Self::Matches(field, patterns) => {
                 let matches = |value: &str| !value.is_empty() && patterns.iter().any(|pattern| pattern.is_match(value));
-                holds(field, &matches)
+                by.holds(field, matches)
             }
         }
     }

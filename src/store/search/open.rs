@@ -33,8 +33,15 @@ impl<'a> Looked<'a> {
         Self { session, row }
     }
 
+    /// Whether its value of a field holds, as text, empty if it has none.
+    pub fn holds(&self, field: &Field, holds: impl Fn(&str) -> bool) -> bool {
+        let mut held = false;
+        self.value(field, &mut |value| held = holds(value));
+        held
+    }
+
     /// Hands over its value of a field as text, empty if it has none.
-    pub fn value(&self, field: &Field, take: &mut dyn FnMut(&str)) {
+    fn value(&self, field: &Field, take: &mut dyn FnMut(&str)) {
         let mut made = String::new();
         match field {
             Field::Column(column) if column.kind() == Kind::Number => match self.number(field) {
@@ -48,7 +55,7 @@ impl<'a> Looked<'a> {
 
     /// Whether it meets a condition.
     pub fn meets(&self, condition: &Condition) -> bool {
-        condition.is_met(&mut |field, take| self.value(field, take))
+        condition.is_met(self)
     }
 
     fn number(&self, field: &Field) -> Option<i64> {
