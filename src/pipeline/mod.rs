@@ -39,6 +39,7 @@ mod frames;
 mod gather;
 mod group;
 mod intake;
+mod known_sessions;
 mod lane;
 mod lanes;
 mod link;
@@ -66,10 +67,10 @@ mod walk;
 #[cfg(test)]
 mod walk_tests;
 
-pub use answers::Word;
+pub use answers::{SessionWord, Word};
 pub use batch::EventBatch;
 pub use group::Place;
-pub use intake::{Erased, EventsReceipt, Intake, Receipt};
+pub use intake::{Erased, EventsReceipt, Intake, Receipt, SessionReceipt};
 pub use lanes::Pipeline;
 pub use own_ids::OwnIds;
 pub use rebuild::{RebuildError, rebuild};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::apply::{Activity, Changes, Joined, Kept, Open, Sessions, Who, take_up};
-use crate::event::{Erasure, Row, Sequence, Session, SiteId, Visitor};
+use crate::event::{Erasure, Event, Row, Sequence, Session, SiteId, Visitor};
 
 /// Open sessions, and what has changed of them.
 pub struct OpenSessions {
@@ -70,6 +70,17 @@ impl OpenSessions {
         self.touched.insert(number, who);
         self.sites.insert(row.event.site);
         Some(number)
+    }
+
+    /// Moves the end of the session in which a visitor is still there, if there is one.
+    pub fn sign(&mut self, sequence: Sequence, event: &Event<'_>) {
+        self.advance(sequence);
+        if let Some(again) = self.again(sequence) {
+            touch(&mut again.sessions, sequence, event);
+        } else if let Some((who, number)) = touch(&mut self.sessions, sequence, event) {
+            self.touched.insert(number, who);
+            self.sites.insert(event.site);
+        }
     }
 
     /// Sessions that are over since the last call.
@@ -155,19 +166,34 @@ impl OpenSessions {
     }
 }
 
-/// Takes an event into its session; whose it is, and the session's number.
-fn join(sessions: &mut Sessions<Arc<Session>>, sequence: Sequence, row: &Row<'_>) -> Option<(Who, u64)> {
-    let event = &row.event;
+/// Moves the end of the session in which a visitor is still there; whose it is, and the session's number.
+fn touch(sessions: &mut Sessions<Arc<Session>>, sequence: Sequence, event: &Event<'_>) -> Option<(Who, u64)> {
     let who = sessions.who(event)?;
-    let activity = Activity {
+    match sessions.take(&activity(who, sequence, event), None::<fn(u64) -> Arc<Session>>) {
+        Joined::Joined(open) => {
+            Arc::make_mut(&mut open.kept).touch(event.time_ms);
+            Some((who, open.number))
+        }
+        Joined::Began(_) | Joined::Nobody => None,
+    }
+}
+
+const fn activity(who: Who, sequence: Sequence, event: &Event<'_>) -> Activity {
+    Activity {
         site: event.site,
         who,
         time_ms: event.time_ms,
         received_ms: event.received_ms,
         sequence,
-    };
+    }
+}
+
+/// Takes an event into its session; whose it is, and the session's number.
+fn join(sessions: &mut Sessions<Arc<Session>>, sequence: Sequence, row: &Row<'_>) -> Option<(Who, u64)> {
+    let event = &row.event;
+    let who = sessions.who(event)?;
     let begin = |number| Arc::new(Session::begin(number, row));
-    match sessions.take(&activity, Some(begin)) {
+    match sessions.take(&activity(who, sequence, event), Some(begin)) {
         Joined::Began(open) => Some((who, open.number)),
         Joined::Joined(open) => {
             Arc::make_mut(&mut open.kept).join(row);

@@ -12,7 +12,7 @@ use super::walk::{Told, Tracks, Walk};
 use crate::apply::Kept;
 use crate::config::{ApplyConfig, Config};
 use crate::enrich::Facts;
-use crate::event::{Erasure, Row, Sequence, Session};
+use crate::event::{Erasure, Event, Row, Sequence, Session};
 use crate::journal::Segments;
 use crate::store::{Finding, StoreError};
 
@@ -101,16 +101,24 @@ impl<R: Rows> Filling<R> {
 
     fn event(&mut self, sequence: Sequence, mut row: Row<'_>) -> Result<(), StoreError> {
         row.visit = self.open.take(sequence, &row);
+        let any = self.put_over(sequence)?;
+        self.store.append(&row)?;
+        if any { self.store.advance(sequence) } else { Ok(()) }
+    }
+
+    fn sign(&mut self, sequence: Sequence, event: &Event<'_>) -> Result<(), StoreError> {
+        self.open.sign(sequence, event);
+        self.put_over(sequence)?;
+        self.store.advance(sequence)
+    }
+
+    /// Hands over the sessions that are over since a frame.
+    fn put_over(&mut self, sequence: Sequence) -> Result<bool, StoreError> {
         let over = self.open.take_over();
         for session in &over {
             self.store.append_session(sequence, session)?;
         }
-        self.store.append(&row)?;
-        if over.is_empty() {
-            Ok(())
-        } else {
-            self.store.advance(sequence)
-        }
+        Ok(!over.is_empty())
     }
 
     fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
@@ -226,6 +234,7 @@ impl<R: Rows> Storing<R> {
                     tally.events += 1;
                     filling.event(sequence, facts.of(&event).row(sequence, event))
                 }
+                Told::Sign(event) => filling.sign(sequence, &event),
                 Told::Erasure(erasure) => {
                     tally.erasures += 1;
                     filling.erase(sequence, &erasure)

@@ -88,6 +88,7 @@ fn waiting(
                 let names = waiting.entry(event.site).or_default();
                 *names.entry(event.name.into()).or_default() += 1;
             }
+            Told::Sign(_) => {}
             Told::Erasure(_) => erasing = true,
         }
         true
