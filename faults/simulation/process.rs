@@ -16,8 +16,8 @@ use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
 use footfall::pipeline::parts::{
-    Answer, Backlog, Core, Duty, Found, Gather, Keyed, Link, Parts, Rows as _, Storing, StoringError, Submission,
-    Tracks, advance, persist,
+    Answer, Backlog, Core, Duty, Found, Gather, Heard, Keyed, Link, Parts, Rows as _, Storing, StoringError,
+    Submission, Tracks, advance, persist,
 };
 use footfall::pipeline::{EventBatch, PipelineError, Place, Shared, Word};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -37,7 +37,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Written = oneshot::Receiver<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>;
 
 type Words = oneshot::Receiver<Vec<Word>>;
-type EventsWritten = oneshot::Receiver<Result<(Sequence, Option<Words>), Reason>>;
+type EventsWritten = oneshot::Receiver<Result<(Sequence, Heard), Reason>>;
 
 /// What a client waits for.
 enum Waiting {
@@ -451,8 +451,8 @@ fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
             Err(TryRecvError::Empty) => Err(Waiting::Answer(answer)),
         },
         Waiting::EventsWritten(mut written, marked) => match written.try_recv() {
-            Ok(Ok((_, Some(words)))) => ask(Waiting::Words(words, marked)),
-            Ok(Ok((_, None))) => Ok(Outcome::Ok),
+            Ok(Ok((_, Heard { words: Some(words), .. }))) => ask(Waiting::Words(words, marked)),
+            Ok(Ok((_, Heard { words: None, .. }))) => Ok(Outcome::Ok),
             Ok(Err(reason)) => Ok(refused(reason)),
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
             Err(TryRecvError::Empty) => Err(Waiting::EventsWritten(written, marked)),
