@@ -11,6 +11,8 @@
 
 mod session_file;
 mod sessions;
+#[cfg(test)]
+mod sessions_tests;
 mod tally;
 mod window;
 
