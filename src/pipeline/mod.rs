@@ -62,6 +62,7 @@ mod storing;
 mod taking_up;
 mod totals;
 mod verify;
+mod verify_sessions;
 mod verify_store;
 mod walk;
 #[cfg(test)]

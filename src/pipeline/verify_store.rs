@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use super::VerifyError;
 use super::stores::events_folder;
+use super::verify_sessions::verify_sessions;
 use super::walk::{Told, Tracks, Walk};
 use crate::apply::{OTHER_FIELD, VISIT_FIELD, field_of};
 use crate::config::Config;
@@ -44,7 +45,8 @@ pub fn verify_store(
     }
     let (waiting, erasing) = waiting(config, tracks, (found.snapshot.cursor(), head))?;
     let may_lack = !found.lacks.is_empty() || erasing;
-    compare(&found, &waiting, (counted, may_lack), out)
+    let agrees = compare(&found, &waiting, (counted, may_lack), out)?;
+    Ok(verify_sessions(config, &found, counted, out)? && agrees)
 }
 
 fn tell(found: &Surveyed, head: Sequence, out: &mut dyn Write) -> io::Result<()> {

@@ -178,7 +178,7 @@ impl Slowly<'_> {
     }
 
     /// What says how a visit came: the row that happened first.
-    fn first<'r>(&self, rows: &[&'r OwnedRow]) -> &'r OwnedRow {
+    fn first<'r>(rows: &[&'r OwnedRow]) -> &'r OwnedRow {
         rows.iter().min_by_key(|row| row.time_ms).unwrap()
     }
 
@@ -192,7 +192,7 @@ impl Slowly<'_> {
         let page = match dimension {
             "entry_page" => views.iter().min_by_key(|row| row.time_ms),
             "exit_page" => views.iter().max_by_key(|row| row.time_ms),
-            _ => return self.asked.value(self.first(visit), dimension),
+            _ => return self.asked.value(Self::first(visit), dimension),
         };
         page.map_or(Value::Null, |row| json!(row.path))
     }
@@ -221,7 +221,7 @@ impl Slowly<'_> {
             .iter()
             .partition(|filter| Self::is_of(filter, &OF_EVENTS));
         let is_meant = |rows: &Vec<&OwnedRow>| {
-            let start = self.first(rows).time_ms;
+            let start = Self::first(rows).time_ms;
             let has_event = |row: &&OwnedRow| {
                 from <= row.time_ms
                     && row.time_ms < to + DAY_MS
