@@ -151,12 +151,14 @@ impl Rows for Stores {
     fn commit(&mut self, open: &OpenSessions) -> Result<(), StoreError> {
         self.sessions.advance(self.events.appended());
         self.sessions.commit()?;
+        // Before the events', which begin another edition when something was erased: no answer of that may be made from
+        // sessions of before.
+        self.events.library().put_sessions(&self.sessions.library(), open.all());
         self.events.commit()?;
         let path = self.file.path().to_owned();
         let written = open.changes(|changes| self.file.write(changes));
         written.map_err(|error| in_file(&path, error))?;
         self.cursor = open.head();
-        self.events.library().put_sessions(&self.sessions.library(), open.all());
         Ok(())
     }
 

@@ -64,6 +64,27 @@ fn a_users_a_visitors_and_all_events_go_for_good() {
 }
 
 #[test]
+fn visits_of_whoever_is_deleted_go_as_well_whether_they_go_on_or_not() {
+    let mut house = House::new();
+    house.keep(&json!([
+        {"name": "a", "time": ago(200), "visitor": "v1"},
+        {"name": "b", "time": ago(3), "visitor": "v1"},
+        {"name": "c", "time": ago(2), "visitor": "v2", "user": "anna"},
+    ]));
+    let until_visits = |house: &mut House, count: u64| {
+        let query = json!({"metrics": ["visits"], "date_range": [ago(60 * 24), ago(0)]});
+        until_true(&format!("{count} visits"), || {
+            house.rows(&query) == json!([[[], [count]]])
+        });
+    };
+    until_visits(&mut house, 3);
+    house.delete("/api/v1/visitors/v1");
+    until_visits(&mut house, 1);
+    house.delete("/api/v1/users/anna");
+    until_visits(&mut house, 0);
+}
+
+#[test]
 fn an_answer_that_was_given_before_a_deletion_is_not_given_again() {
     let mut house = House::new();
     house.keep(&events());
