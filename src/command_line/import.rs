@@ -30,7 +30,7 @@ pub struct ImportOptions {
     #[arg(long, value_enum)]
     pub format: Option<LineFormat>,
     /// The host of the pages in an access log whose lines name none.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = host)]
     pub host: Option<String>,
     /// Count stylesheets, scripts, pictures and the like as page views, too.
     #[arg(long)]
@@ -67,4 +67,27 @@ pub struct ImportOptions {
     /// Print what became of each file as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The host of a page, with a port if it has one, as it stands in a URL.
+fn host(text: &str) -> Result<String, String> {
+    let is_good = |letter: char| letter.is_alphanumeric() || ".-_:[]".contains(letter);
+    if !text.is_empty() && text.chars().all(is_good) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("it is a host alone, such as shop.example".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_host_alone() {
+        assert_eq!(host("Shop.Example:8080").as_deref(), Ok("shop.example:8080"));
+        for wrong in ["", "https://shop.example", "shop.example/", "a b"] {
+            assert!(host(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ impl Default for ImportsConfig {
         Self {
             imports_max: 10_000,
             lines_max: 5_000,
-            body_bytes_max: 2 << 20,
+            body_bytes_max: 1 << 20,
         }
     }
 }

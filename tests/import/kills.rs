@@ -127,3 +127,58 @@ fn the_check_notices_lines_that_come_twice() {
     let noticed = check(&mut house).unwrap_err();
     assert!(noticed.contains("2 times"), "{noticed}");
 }
+
+#[test]
+fn two_importers_of_the_same_file_at_once_take_each_line_once() {
+    let mut house = House::new(Backend::Embedded);
+    let file = house.file("events.ndjson", text());
+    let rejects = ["one", "two"].map(|name| house.folder.path().join(name));
+    let importers = rejects.each_ref().map(|rejects| {
+        let arguments = [
+            file.to_str().unwrap(),
+            "--lines",
+            "50",
+            "--rejects",
+            rejects.to_str().unwrap(),
+        ];
+        house.command(&arguments).spawn().unwrap()
+    });
+    for importer in importers {
+        let output = importer.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    house.until_counted(&[("signup", LINES - bad_lines())]);
+    house.verify();
+}
+
+#[test]
+fn how_far_an_import_is_outlives_its_segments() {
+    let mut house = House::with(Backend::Embedded, |settings| {
+        settings
+            .set("FOOTFALL_APPLY_WINDOW_BYTES_MAX", 0)
+            .set("FOOTFALL_COUNTERS_PERSIST_MS", 20)
+    });
+    let file = house.file("events.ndjson", events(0..100));
+    assert_eq!(house.import(&file, &[]), [0, 100, 100, 0]);
+    house.gateway.stop();
+    house.gateway.start_again();
+    let lane = house.stage.settings.data_dir().join("lane-0");
+    crate::until_true("old segments to be gone", || {
+        std::fs::read_dir(lane.join("journal")).unwrap().count() == 1
+    });
+    house.gateway.stop();
+    let mut left = 0;
+    journaled(&house.stage.settings, &mut |_, _| left += 1);
+    assert_eq!(left, 0, "the journal says nothing of it any more");
+    house.gateway.start_again();
+    house.client = house.gateway.client();
+    assert_eq!(house.import(&file, &[]), [100, 0, 0, 0]);
+    // Without what the counters' database keeps nobody would know.
+    house.gateway.stop();
+    let database = rusqlite::Connection::open(lane.join("counters.sqlite")).unwrap();
+    assert_eq!(database.execute("DELETE FROM imports", []), Ok(1));
+    drop(database);
+    house.gateway.start_again();
+    house.client = house.gateway.client();
+    assert_eq!(house.import(&file, &[]), [0, 100, 100, 0]);
+}
