@@ -8,13 +8,13 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
-use serde::Serialize;
 use serde_json::json;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::answer::Answer;
 use super::answering::Answering;
 use super::asker::admit;
+use super::import_lines::{Lines, Report, flawed};
 use super::import_visits::{self, VISITS_LIMIT};
 use super::media;
 use super::path_id::path_id;
@@ -30,7 +30,7 @@ use crate::enrich::Place;
 use crate::event::{ImportId, ImportKey, ImportPart, SiteId};
 use crate::journal::payload::ImportedVisits;
 use crate::outcome::Reason;
-use crate::pipeline::{ImportTurn, Intake, Judged, Naming, Origin, Received, Reception, Rejected, Sender, Shared};
+use crate::pipeline::{ImportTurn, Intake, Judged, Naming, Origin, Received, Reception, Sender, Shared};
 
 /// Takes the imports of one worker.
 pub struct Imports {
@@ -41,39 +41,6 @@ pub struct Imports {
     body_limits: BodyLimits,
     budget: Arc<BodyBudget>,
     expansion: ExpansionLimits,
-}
-
-/// Where the lines of a request stand in an import.
-#[derive(Debug, Clone, Copy)]
-struct Lines {
-    /// So many lines are before them.
-    from: u64,
-    /// What the client made of all lines up to the last of them.
-    digest: u64,
-}
-
-/// What became of the lines of a request.
-#[derive(Serialize)]
-struct Report<'r> {
-    /// Lines of the import that are taken.
-    taken: u64,
-    /// Events kept.
-    accepted: usize,
-    /// Events that had been kept before.
-    repeated: usize,
-    /// Lines that can be no event.
-    rejected: usize,
-    errors: Vec<FlawedLine<'r>>,
-}
-
-/// A line that can be no event, and why.
-#[derive(Serialize)]
-struct FlawedLine<'r> {
-    line: u64,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    field: &'r str,
-    code: &'r str,
-    message: &'r str,
 }
 
 impl Imports {
@@ -278,34 +245,6 @@ impl Imports {
     }
 }
 
-impl Lines {
-    fn read(head: &Parts) -> Result<Self, Trouble> {
-        let (mut from, mut digest) = (None, 0);
-        let query = head.uri.query().unwrap_or_default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "from" => {
-                    let wrong = || Trouble::about(Reason::FieldInvalid, "from", "must be a number of lines");
-                    from = Some(value.parse().map_err(|_| wrong())?);
-                }
-                "digest" => digest = read_digest(&value)?,
-                _ => {}
-            }
-        }
-        let missing = || Trouble::about(Reason::FieldMissing, "from", "must say how many lines are before these");
-        Ok(Self {
-            from: from.ok_or_else(missing)?,
-            digest,
-        })
-    }
-}
-
-fn read_digest(value: &str) -> Result<u64, Trouble> {
-    let digits = Some(value).filter(|text| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let digest = digits.and_then(|text| u64::from_str_radix(text, 16).ok());
-    digest.ok_or_else(|| Trouble::about(Reason::FieldInvalid, "digest", "must be 16 hexadecimal digits"))
-}
-
 /// The import of a name.
 fn id_of(name: &str) -> Result<ImportId, Reason> {
     if name.chars().any(char::is_control) {
@@ -327,21 +266,4 @@ const fn sender((site, id): (SiteId, ImportId)) -> Sender<'static> {
         host: "",
         named: Naming::Import(id),
     }
-}
-
-fn flawed(judged: &Judged, from: u64) -> Vec<FlawedLine<'static>> {
-    let line = |rejected: &Rejected| {
-        let row = rejected.reason.row();
-        FlawedLine {
-            line: from + rejected.index as u64 + 1,
-            field: rejected.field,
-            code: row.code,
-            message: if rejected.rule.is_empty() {
-                row.text
-            } else {
-                rejected.rule
-            },
-        }
-    };
-    judged.rejected.iter().map(line).collect()
 }

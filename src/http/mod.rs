@@ -17,6 +17,7 @@ mod events_voice;
 mod gate;
 mod health;
 mod idempotency;
+mod import_lines;
 mod import_visits;
 mod imports;
 mod media;

@@ -20,10 +20,14 @@ mod page_view;
 mod progress;
 mod rejects;
 mod run;
+mod summary;
+mod trouble;
 mod visits_hash;
 
 pub use batches::Format;
 pub use gateway::{Gateway, GatewayError};
 pub use page_view::LogRules;
-pub use run::{ImportError, Plan, Summary, import_file};
+pub use run::{Plan, import_file};
+pub use summary::Summary;
+pub use trouble::ImportError;
 pub use visits_hash::{VisitsSummary, import_visits, read_hash};

@@ -1,7 +1,5 @@
 //! The import of one file.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::Hasher;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +7,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Instant;
 
-use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
 use super::batches::{Batch, Ended, Format, Reading, read};
@@ -18,6 +15,8 @@ use super::lines::{End, Lines};
 use super::page_view::LogRules;
 use super::progress::{Progress, is_watched};
 use super::rejects::Rejects;
+use super::summary::Summary;
+use super::trouble::ImportError;
 use crate::clock::Clock;
 
 /// Batches that are ready while one is on its way.
@@ -44,93 +43,6 @@ pub struct Plan {
     pub takes_open_end: bool,
     /// Whether nothing is shown meanwhile.
     pub quiet: bool,
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Summary {
-    /// The file.
-    pub file: String,
-    /// The import's name.
-    pub name: String,
-    /// Lines that had been taken before.
-    pub before: u64,
-    /// Lines that were taken now.
-    pub lines: u64,
-    /// Events among them.
-    pub events: u64,
-    /// Lines among them that are no page views.
-    pub skipped: u64,
-    /// Why, and how many for each reason.
-    pub skipped_reasons: BTreeMap<String, u64>,
-    /// Lines among them that can be no event.
-    pub rejected: u64,
-    /// Where these are, if there are any.
-    pub rejects: Option<PathBuf>,
-    /// Whether a last line was left, since it has no end.
-    pub left_open: bool,
-    /// How long it took, in seconds.
-    pub seconds: f64,
-}
-
-/// Why an import ended early. What was taken is taken, and the same command goes on from there.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The file cannot be read.
-    #[error("{}: {}", .0.display(), .1)]
-    File(PathBuf, io::Error),
-    /// The file has nothing that it could be known by.
-    #[error("{} has no whole line", .0.display())]
-    Empty(PathBuf),
-    /// The gateway does not take it.
-    #[error(transparent)]
-    Gateway(#[from] GatewayError),
-    /// What was taken of the file is not what it says now.
-    #[error(
-        "{file} is not the file that was imported as {name}: its first {lines} lines are others now. \
-         If it is another one, give it a name with --name"
-    )]
-    Changed {
-        /// The file.
-        file: String,
-        /// The import.
-        name: String,
-        /// So many lines were looked at.
-        lines: u64,
-    },
-    /// The file has fewer lines than were taken.
-    #[error("{file} has {lines} lines, but {taken} were imported as {name}")]
-    Shorter {
-        /// The file.
-        file: String,
-        /// The import.
-        name: String,
-        /// Lines that it has.
-        lines: u64,
-        /// Lines that were taken.
-        taken: u64,
-    },
-    /// The file is of another format.
-    #[error("{file} looks like no {format}: {why}. Nothing of it was taken; name what it is with --format")]
-    Strange {
-        /// The file.
-        file: String,
-        /// What it should be.
-        format: &'static str,
-        /// Why its first lines are not.
-        why: &'static str,
-    },
-    /// The gateway knows less than it has answered.
-    #[error(
-        "the gateway knows of {now} lines and had taken {before}: it is another one now, or its data directory was \
-         restored. The same command goes on with what it knows"
-    )]
-    Stepped {
-        /// What it knows.
-        now: u64,
-        /// What it had taken.
-        before: u64,
-    },
 }
 
 /// Imports a file; must be called on a local runtime.
@@ -333,32 +245,4 @@ fn rejects_beside(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".rejects");
     name.into()
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rate = self.lines as f64 / self.seconds.max(1e-9);
-        write!(
-            f,
-            "{}: {} lines in {:.1} s, {rate:.0} a second",
-            self.file, self.lines, self.seconds
-        )?;
-        if self.before > 0 {
-            write!(f, "; {} had been imported before", self.before)?;
-        }
-        write!(f, "\n  {} events", self.events)?;
-        for (why, count) in &self.skipped_reasons {
-            write!(f, "\n  {count} lines left out: {why}")?;
-        }
-        if self.rejected > 0 {
-            write!(f, "\n  {} lines rejected", self.rejected)?;
-        }
-        if let Some(rejects) = &self.rejects {
-            write!(f, ": see {}", rejects.display())?;
-        }
-        if self.left_open {
-            f.write_str("\n  the last line has no end yet and was left; --last-line takes it")?;
-        }
-        write!(f, "\n  the import is called {}", self.name)
-    }
 }
