@@ -164,7 +164,9 @@ impl Making {
                 Ok(end) => end,
                 Err(error) => return Ended::Io(error),
             };
-            let is_open = end == Some(End::Open) && lines.may_grow && !self.reading.takes_open_end;
+            // One that was taken before was taken for a whole line.
+            let is_new = self.count >= self.reading.taken;
+            let is_open = end == Some(End::Open) && lines.may_grow && is_new && !self.reading.takes_open_end;
             let Some(end) = end.filter(|_| !is_open) else {
                 self.raw.truncate(start);
                 if self.count < self.reading.taken {

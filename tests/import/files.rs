@@ -85,6 +85,19 @@ fn a_file_that_says_something_else_now_is_not_taken_for_the_one_that_was_importe
 }
 
 #[test]
+fn a_last_line_without_an_end_is_taken_when_that_is_asked_for_and_once() {
+    let mut house = House::new(Backend::Embedded);
+    let file = house.file("a.ndjson", events(0..10).trim_end());
+    assert_eq!(house.import(&file, &[]), [0, 9, 9, 0]);
+    assert_eq!(house.import(&file, &["--last-line"]), [9, 1, 1, 0]);
+    assert_eq!(house.import(&file, &[]), [10, 0, 0, 0]);
+    let file = house.file("a.ndjson", events(0..11));
+    assert_eq!(house.import(&file, &[]), [10, 1, 1, 0]);
+    house.until_counted(&[("signup", 11)]);
+    house.verify();
+}
+
+#[test]
 fn what_is_of_another_format_or_has_no_lines_is_told_before_anything_is_taken() {
     let mut house = House::new(Backend::Embedded);
     for (text, word) in [
