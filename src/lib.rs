@@ -43,5 +43,6 @@ pub mod http;
 
 pub mod command_line;
 pub mod generate;
+pub mod import;
 pub mod log;
 pub mod reference;

@@ -12,6 +12,7 @@
 )]
 
 mod administer;
+mod importing;
 mod serve;
 mod shop;
 
@@ -51,6 +52,7 @@ fn run(line: &CommandLine) -> anyhow::Result<u8> {
         Verb::Site(verb) => with_config(&line.sources(), |loaded| administer::site(&loaded, verb)),
         Verb::Key(verb) => with_config(&line.sources(), |loaded| administer::key(&loaded, verb)),
         Verb::Generate(options) => shop::generate(&options),
+        Verb::Import(options) => importing::import(&options),
         Verb::Rebuild => with_config(&line.sources(), |loaded| serve::rebuild(&loaded)),
         Verb::Verify => with_config(&line.sources(), |loaded| serve::verify(&loaded)),
     }

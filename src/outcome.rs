@@ -96,6 +96,14 @@ pub enum Reason {
     StoreUnavailable,
     /// The deletion was not confirmed.
     ConfirmationMissing,
+    /// The batch of an import begins behind what is taken.
+    ImportGap,
+    /// Another batch of the import is on its way.
+    ImportBusy,
+    /// How far imports are is not known yet.
+    ImportUnknown,
+    /// There are as many imports as may be.
+    ImportsFull,
 }
 
 /// One row of the table.
@@ -116,7 +124,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 40] = [
+pub const REASONS: [ReasonRow; 44] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -287,7 +295,7 @@ pub const REASONS: [ReasonRow; 40] = [
         Reason::RightsMissing,
         "rights_missing",
         403,
-        "This key may not do that: asking needs a read key, deleting a manage key",
+        "This key may not do that: asking needs a read key, deleting and importing a manage key",
     ),
     row(
         Reason::QueryOverloaded,
@@ -321,6 +329,32 @@ pub const REASONS: [ReasonRow; 40] = [
         "confirmation_missing",
         422,
         "Deleting all events of a site needs its id as the parameter confirm",
+    ),
+    row(
+        Reason::ImportGap,
+        "import_gap",
+        409,
+        "The batch begins behind what is taken: ask how far the import is, and go on there",
+    ),
+    row(
+        Reason::ImportBusy,
+        "import_busy",
+        503,
+        "Another batch of this import is on its way; try again",
+    )
+    .after(1),
+    row(
+        Reason::ImportUnknown,
+        "import_unknown",
+        503,
+        "How far imports are is not known while another process stops; try again",
+    )
+    .after(1),
+    row(
+        Reason::ImportsFull,
+        "imports_full",
+        409,
+        "There are as many imports as imports.imports_max allows",
     ),
 ];
 

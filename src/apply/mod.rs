@@ -16,8 +16,10 @@ mod sessions_tests;
 mod tally;
 mod window;
 
+use std::collections::BTreeMap;
+
 use crate::config::ApplyConfig;
-use crate::event::{Country, Deltas, Family, SiteId};
+use crate::event::{Country, Deltas, Family, ImportKey, Progress, SiteId};
 
 pub use session_file::{Changes, Kept, SessionFile, SessionFileError, take_up};
 pub use sessions::{Activity, GAP_MS, Joined, Open, Sessions, Who};
@@ -102,6 +104,7 @@ pub struct Apply {
     window: Window,
     tally: Tally,
     waiting: Vec<Waiting>,
+    imports: BTreeMap<ImportKey, Progress>,
 }
 
 impl Apply {
@@ -111,6 +114,7 @@ impl Apply {
             window: Window::new(config, key),
             tally: Tally::default(),
             waiting: Vec::with_capacity(TOGETHER),
+            imports: BTreeMap::new(),
         }
     }
 
@@ -181,6 +185,16 @@ impl Apply {
         self.settle();
         let claim = self.claim_event(event);
         claim.and_then(|claim| self.window.take(&claim)).is_none()
+    }
+
+    /// An import has come so far.
+    pub fn import(&mut self, key: ImportKey, progress: Progress) {
+        self.imports.entry(key).or_default().reach(progress);
+    }
+
+    /// How far imports have come since the last call.
+    pub fn drain_imports(&mut self) -> BTreeMap<ImportKey, Progress> {
+        std::mem::take(&mut self.imports)
     }
 
     /// The changes to the counters since the last call.

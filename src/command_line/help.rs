@@ -71,6 +71,26 @@ What was not answered is sent again with the same ids, so it counts once. In the
 
 Exit codes: 0 all are kept, 1 some are not or nobody answers, 2 the command line is wrong.";
 
+/// Before the usage of `import`.
+pub const IMPORT: &str = "\
+Brings what was before to a running gateway, each line once: stop it, kill it, lose the gateway meanwhile, and the same \
+command goes on where it ended. A log that has grown since goes on, too.
+
+  footfall import access.log.2.gz access.log.1 access.log --host shop.example --key $KEY
+      Count the page views of access logs of nginx or Apache: GET, answered with 2xx or 304, no stylesheets, scripts,
+      pictures and the like.
+
+  footfall import events.ndjson --key $KEY
+      Events, one a line, as POST /api/v1/events takes them.
+
+  footfall import --redis redis://localhost:6379 --key $KEY
+      The totals by country that a visits deployment keeps. Again: what was added since.
+
+The key is one of the site with the rights `manage`, better given as FOOTFALL_IMPORT_KEY. Lines that can be no event \
+are written to FILE.rejects, with their numbers and why. docs/import.md says more.
+
+Exit codes: 0 everything was read and taken, 1 it ended early, 2 the command line is wrong.";
+
 /// Before the usage of `rebuild`.
 pub const REBUILD: &str = "\
 Lets the counters in Redis begin anew from what the gateways have counted, for counters that were damaged, edited by \

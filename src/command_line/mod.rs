@@ -3,6 +3,7 @@
 
 mod generate;
 mod help;
+mod import;
 mod sites;
 
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use crate::config::{Config, Flag, Sources};
 use crate::reference;
 
 pub use self::generate::GenerateOptions;
+pub use self::import::{ImportOptions, LineFormat};
 pub use self::sites::{Allowed, KeyVerb, ListOptions, SiteFields, SiteVerb, Visitors};
 
 /// Counts visits of web and shop pages by country, without ever losing one that it answered.
@@ -55,6 +57,9 @@ pub enum Verb {
     /// Make up a shop's traffic: write it, or send it to a gateway.
     #[command(long_about = help::GENERATE)]
     Generate(GenerateOptions),
+    /// Bring what was before to a gateway: events, access logs, totals of a visits deployment.
+    #[command(long_about = help::IMPORT)]
+    Import(ImportOptions),
     /// Let the counters in Redis begin anew from what the gateways have counted.
     #[command(long_about = help::REBUILD)]
     Rebuild,

@@ -13,6 +13,7 @@ mod environment;
 mod events;
 mod file;
 mod ignored;
+mod imports;
 mod keeping;
 pub mod keys;
 mod load;
@@ -35,6 +36,7 @@ pub use edge::EdgeConfig;
 pub use environment::names;
 pub use events::{AddressKeeping, EventsConfig};
 pub use ignored::Ignored;
+pub use imports::ImportsConfig;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
@@ -53,6 +55,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What events may cost, and what is kept of who sent them.
     pub events: EventsConfig,
+    /// Imports of what was before.
+    pub imports: ImportsConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

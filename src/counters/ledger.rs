@@ -4,6 +4,7 @@
 //! reaches the disk before it returns, so after any crash the totals are exactly those of the persisted cursor, and the
 //! journal brings back the rest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use super::ledger_file::{self, LedgerError};
 use super::standing::Standing;
 use super::tally::Tally;
 use super::{Commit, Fields, Verdict};
-use crate::event::{CounterHash, Deltas, Sequence};
+use crate::event::{CounterHash, Deltas, ImportKey, Progress, Sequence};
 
 /// What a ledger's file holds, or what is written to it at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct LedgerPage {
     pub standing: Standing,
     /// Totals by field: all of them, or those that have changed.
     pub totals: Vec<(CounterHash, Box<str>, u64)>,
+    /// How far imports are: all of them, or those that have gone on.
+    pub imports: Vec<(ImportKey, Progress)>,
 }
 
 impl LedgerPage {
@@ -34,6 +37,7 @@ impl LedgerPage {
             held: Sequence::ZERO,
             standing: Standing::born(identity),
             totals: Vec::new(),
+            imports: Vec::new(),
         }
     }
 }
@@ -54,6 +58,9 @@ pub struct Ledger {
     tally: Tally,
     standing: Standing,
     held: Sequence,
+    imports: BTreeMap<ImportKey, Progress>,
+    /// Imports that have gone on since the file was written.
+    going: BTreeSet<ImportKey>,
     /// Cursor and held sequence as the file has them.
     durable: (Sequence, Sequence),
 }
@@ -76,6 +83,8 @@ impl Ledger {
             tally: Tally::restore(page.cursor, page.totals),
             standing: page.standing,
             held: page.held,
+            imports: page.imports.into_iter().collect(),
+            going: BTreeSet::new(),
         }
     }
 
@@ -90,7 +99,7 @@ impl Ledger {
     /// # Errors
     /// The file takes no writes: memory and file stay as they were, and the next call tries again.
     pub fn persist(&mut self) -> Result<(), LedgerError> {
-        if self.durable == (self.tally.cursor(), self.held) {
+        if self.durable == (self.tally.cursor(), self.held) && self.going.is_empty() {
             return Ok(());
         }
         self.write()
@@ -121,7 +130,11 @@ impl Ledger {
             totals: changed
                 .map(|(hash, field, total)| (*hash, field.into(), total))
                 .collect(),
+            imports: (self.going.iter())
+                .filter_map(|key| Some((*key, *self.imports.get(key)?)))
+                .collect(),
         })?;
+        self.going.clear();
         self.tally.clean();
         self.durable = (self.tally.cursor(), self.held);
         Ok(())
@@ -140,6 +153,19 @@ impl Ledger {
     /// Notes what Redis holds; persisted with the next change of the totals.
     pub const fn set_held(&mut self, held: Sequence) {
         self.held = held;
+    }
+
+    /// Notes how far imports have come with the frames up to [`Ledger::cursor`], or the commit that follows.
+    pub fn note_imports(&mut self, reached: BTreeMap<ImportKey, Progress>) {
+        for (key, progress) in reached {
+            self.imports.entry(key).or_default().reach(progress);
+            self.going.insert(key);
+        }
+    }
+
+    /// How far each import is.
+    pub fn imports(&self) -> impl Iterator<Item = (ImportKey, Progress)> {
+        self.imports.iter().map(|(key, progress)| (*key, *progress))
     }
 
     /// The sequence that memory has come to.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, param
 
 use super::ledger::{LedgerFile, LedgerPage};
 use super::standing::{Fork, Inherited, Standing};
-use crate::event::{CounterHash, Deltas, Family, Sequence, SiteId};
+use crate::event::{CounterHash, Deltas, Family, ImportKey, ImportPart, Progress, Sequence, SiteId};
 
 /// Marks the file as a ledger (`PRAGMA application_id`): the letters `ffld`.
 const APPLICATION: i32 = 0x6666_6c64;
@@ -41,6 +41,20 @@ const TABLES: &str = "
         base   INTEGER NOT NULL DEFAULT 0 CHECK (base >= 0),
         PRIMARY KEY (site, family, field)
     ) STRICT, WITHOUT ROWID;";
+
+/// How far imports are; earlier builds wrote files without it.
+const IMPORTS: &str = "
+    CREATE TABLE IF NOT EXISTS imports (
+        site    BLOB NOT NULL CHECK (length(site) = 16),
+        id      BLOB NOT NULL CHECK (length(id) = 16),
+        part    INTEGER NOT NULL CHECK (part >= 0),
+        taken   INTEGER NOT NULL CHECK (taken >= 0),
+        checked INTEGER NOT NULL CHECK (checked >= 0),
+        digest  BLOB NOT NULL CHECK (length(digest) = 8),
+        PRIMARY KEY (site, id, part)
+    ) STRICT, WITHOUT ROWID;";
+const GO_ON: &str = "INSERT OR REPLACE INTO imports (site, id, part, taken, checked, digest)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// The first builds wrote files of this version without a standing with Redis. What they counted is read; how they stood,
 /// Redis tells when it is met.
@@ -170,6 +184,7 @@ fn load(path: &Path, identity: [u8; 16]) -> Result<(Connection, LedgerPage), Tro
     if file.query_row(knows_redis, [], |row| row.get::<_, i64>(0))? == 0 {
         renew(&mut file)?;
     }
+    file.execute_batch(IMPORTS)?;
     let page = restore(path, &file, identity)?;
     Ok((file, page))
 }
@@ -225,6 +240,7 @@ fn restore(path: &Path, file: &Connection, identity: [u8; 16]) -> Result<LedgerP
     page.standing.forks = forks(file)?;
     page.standing.inherited = inherited(file)?;
     (page.totals, page.standing.base) = totals(path, file)?;
+    page.imports = imports(path, file)?;
     Ok(page)
 }
 
@@ -248,6 +264,26 @@ fn inherited(file: &Connection) -> rusqlite::Result<Vec<Inherited>> {
         })
     };
     select.query_map([], part)?.collect()
+}
+
+fn imports(path: &Path, file: &Connection) -> Result<Vec<(ImportKey, Progress)>, Trouble> {
+    let mut select = file.prepare("SELECT site, id, part, taken, checked, digest FROM imports")?;
+    let (mut imports, mut found) = (Vec::new(), select.query([])?);
+    while let Some(row) = found.next()? {
+        let part = usize::try_from(number(row, 2)?).ok().and_then(ImportPart::from_number);
+        let key = ImportKey {
+            site: SiteId(row.get(0)?),
+            id: row.get(1)?,
+            part: part.ok_or_else(|| damaged(path, "it has a part of an import that is not known"))?,
+        };
+        let progress = Progress {
+            taken: number(row, 3)?,
+            checked: number(row, 4)?,
+            digest: u64::from_be_bytes(row.get(5)?),
+        };
+        imports.push((key, progress));
+    }
+    Ok(imports)
 }
 
 type Totals = Vec<(CounterHash, Box<str>, u64)>;
@@ -274,6 +310,7 @@ fn totals(path: &Path, file: &Connection) -> Result<(Totals, Deltas), Trouble> {
 fn write(file: &mut Connection, page: &LedgerPage, anew: Option<&Standing>) -> rusqlite::Result<()> {
     let transaction = file.transaction()?;
     upsert(&transaction, page)?;
+    go_on(&transaction, &page.imports)?;
     transaction.execute(
         "UPDATE ledger SET cursor = ?1, held = ?2",
         [signed(page.cursor.0)?, signed(page.held.0)?],
@@ -288,6 +325,17 @@ fn upsert(transaction: &Transaction<'_>, page: &LedgerPage) -> rusqlite::Result<
     let mut upsert = transaction.prepare_cached(UPSERT)?;
     for (hash, field, total) in &page.totals {
         upsert.execute(params![&hash.site.0[..], hash.family.name(), field, signed(*total)?])?;
+    }
+    Ok(())
+}
+
+fn go_on(transaction: &Transaction<'_>, imports: &[(ImportKey, Progress)]) -> rusqlite::Result<()> {
+    let mut go_on = transaction.prepare_cached(GO_ON)?;
+    for (ImportKey { site, id, part }, progress) in imports {
+        let (taken, checked) = (signed(progress.taken)?, signed(progress.checked)?);
+        let digest = progress.digest.to_be_bytes();
+        let part = signed(part.number() as u64)?;
+        go_on.execute(params![&site.0[..], &id[..], part, taken, checked, &digest[..]])?;
     }
     Ok(())
 }

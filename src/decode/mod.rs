@@ -67,6 +67,9 @@ pub struct Flaw<'a> {
 /// Takes the events of a body, one after the other.
 pub type Sink<'s> = dyn FnMut(Result<Sent<'_>, Flaw<'_>>) + 's;
 
+/// Takes the events of lines, each with the place of its line.
+pub type LineSink<'s> = dyn FnMut(usize, Result<Sent<'_>, Flaw<'_>>) + 's;
+
 /// Reads bodies; a worker has one, whose buffers are used again.
 pub struct Decoder {
     buffers: Buffers,
@@ -165,14 +168,45 @@ impl Decoder {
         read.map(|()| tape).map_err(|error| reason(error.error()))
     }
 
+    /// Reads a body with an event a line, whose bytes are used up: the sink is told the place of each line that is not
+    /// blank, and what it says. How many lines there are.
+    ///
+    /// # Errors
+    /// When there are more lines than may be.
+    pub fn decode_lines(
+        &mut self,
+        body: &mut Vec<u8>,
+        lines_max: usize,
+        sink: &mut LineSink<'_>,
+    ) -> Result<usize, Reason> {
+        let length = body.len();
+        body.resize(length + ROOM_BEHIND, 0);
+        let (mut start, mut lines) = (0, 0);
+        while start < length {
+            let rest = body.get_mut(start..).unwrap_or_default();
+            let line = line_length(rest, length - start);
+            start += line + 1;
+            if lines >= lines_max {
+                return Err(Reason::TooManyEvents);
+            }
+            let place = lines;
+            lines += 1;
+            if rest.get(..line).is_none_or(|text| text.trim_ascii().is_empty()) {
+                continue;
+            }
+            if let Err(reason) = self.one(rest, (line, None), &mut |event| sink(place, event)) {
+                sink(place, Err(unreadable(reason)));
+            }
+        }
+        Ok(lines)
+    }
+
     /// Each line is a document of its own, and the next line is its padding.
     fn lines(&mut self, bytes: &mut [u8], length: usize, sink: &mut Sink<'_>) -> Result<(), Reason> {
         let (mut start, mut events) = (0, 0);
         while start < length {
             let rest = bytes.get_mut(start..).unwrap_or_default();
-            let left = length - start;
-            let ends = rest.iter().take(left).position(|&byte| byte == b'\n');
-            let line = ends.unwrap_or(left);
+            let line = line_length(rest, length - start);
             start += line + 1;
             if rest.get(..line).is_none_or(|text| text.trim_ascii().is_empty()) {
                 continue;
@@ -212,6 +246,12 @@ impl Decoder {
             self.buffers = Buffers::with_max_depth(0, DEPTH_MAX);
         }
     }
+}
+
+/// The length of the line that begins a text, of which so many bytes are left.
+fn line_length(text: &[u8], left: usize) -> usize {
+    let ends = text.iter().take(left).position(|&byte| byte == b'\n');
+    ends.unwrap_or(left)
 }
 
 /// Tells the events of a document.

@@ -89,6 +89,11 @@ impl Rights {
         matches!(self, Self::Manage)
     }
 
+    /// Whether they allow bringing in what was before.
+    pub const fn may_import(self) -> bool {
+        matches!(self, Self::Manage)
+    }
+
     /// The rights of a word, as [`Rights::name`] gives it.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Write, Self::Read, Self::Manage]

@@ -1,6 +1,7 @@
 //! The nouns every room shares: event, row, country, site, sequence, counters and their deltas.
 
 mod fact;
+mod import;
 mod row;
 mod session;
 
@@ -10,6 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use fact::{Event, EventId, Revenue, Visitor};
+pub use import::{ImportId, ImportKey, ImportMark, ImportPart, Progress};
 pub use row::{Erasure, Row};
 pub use session::{PAGE_VIEWS, Page, Session, is_page_view};
 

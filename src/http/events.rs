@@ -26,7 +26,7 @@ use crate::decode::{Decoder, ExpansionLimits, Form, decompress};
 use crate::directory::Rights;
 use crate::event::SiteId;
 use crate::outcome::Reason;
-use crate::pipeline::{EventBatch, Intake, Judged, Origin, Reception, Sender};
+use crate::pipeline::{EventBatch, Intake, Judged, Naming, Origin, Reception, Sender};
 
 const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 
@@ -137,7 +137,9 @@ impl Events {
         let sent = self.body_limits.collect(body, &self.budget).await?;
         let body = decompress(encoding, sent, self.expansion)?;
         let sender = Sender {
-            request: key.as_deref().map(|key| self.reception.request(origin, key, &body)),
+            named: key.as_deref().map_or(Naming::None, |key| {
+                Naming::Request(self.reception.request(origin, key, &body))
+            }),
             ..self.sender(origin, call)
         };
         self.receive(sender, form, body)
@@ -168,12 +170,12 @@ impl Events {
     fn sender<'c>(&self, origin: Origin, call: &'c Call) -> Sender<'c> {
         Sender {
             origin,
-            address: call.client.address,
+            address: Some(call.client.address),
             place: place_of(&self.reception.countries, &call.headers, call.client),
             user_agent: user_agent(&call.headers),
             is_nobody: wants_no_name(&call.headers, self.config()),
             host: page_host(&call.headers).unwrap_or_default(),
-            request: None,
+            named: Naming::None,
         }
     }
 

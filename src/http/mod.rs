@@ -9,6 +9,7 @@
 
 mod answer;
 mod answering;
+mod asker;
 mod cors;
 mod erasures;
 mod events;
@@ -16,6 +17,9 @@ mod events_voice;
 mod gate;
 mod health;
 mod idempotency;
+mod import_lines;
+mod import_visits;
+mod imports;
 mod media;
 pub mod openapi;
 mod pages;
@@ -51,6 +55,7 @@ use self::cors::Origins;
 use self::events::Events;
 use self::events_voice::EventsVoice;
 use self::gate::Gate;
+use self::imports::Imports;
 use self::problem::problem;
 use self::questions::Questions;
 use self::questions_voice::QuestionsVoice;
@@ -107,6 +112,7 @@ struct Calls {
     visits: Rc<Visits>,
     events: Rc<Events>,
     questions: Rc<Questions>,
+    imports: Rc<Imports>,
 }
 
 impl Service {
@@ -122,15 +128,21 @@ impl Service {
             intake.clone(),
             EventsVoice::new(keyless, config.journal.durability),
         );
+        let voice = || QuestionsVoice {
+            gate: gate.clone(),
+            origins: origins.clone(),
+        };
+        let imports = Imports::new(
+            (self.reception.clone(), self.body_budget.clone()),
+            intake.clone(),
+            voice(),
+        );
         let questions = Questions {
             answers: self.answers.clone(),
             directory: self.reception.directory.clone(),
             shared: self.shared.clone(),
             intake: intake.clone(),
-            voice: QuestionsVoice {
-                gate: gate.clone(),
-                origins: origins.clone(),
-            },
+            voice: voice(),
             body_limits: BodyLimits::new(config.query.body_bytes_max, &config.edge),
             budget: self.body_budget.clone(),
         };
@@ -146,6 +158,7 @@ impl Service {
             visits: Rc::new(visits),
             events: Rc::new(events),
             questions: Rc::new(questions),
+            imports: Rc::new(imports),
         };
         self.with(Routes::new(&PUBLIC), Some(calls))
     }
@@ -199,6 +212,7 @@ impl Calls {
         }
         match endpoint {
             Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
+            Endpoint::Import => self.imports.answer(request, client, endpoint),
             Endpoint::Stats | Endpoint::Visits if request.method() != Method::OPTIONS => {
                 self.visits.answer(request, client, endpoint)
             }

@@ -10,6 +10,7 @@ use hyper::{Method, Request};
 
 use super::answer::Answer;
 use super::answering::Answering;
+use super::asker;
 use super::erasures::Wish;
 use super::gate::Passage;
 use super::media;
@@ -18,7 +19,6 @@ use super::questions_voice::{Made, QuestionsVoice, Trouble};
 use super::request_body::{BodyBudget, BodyLimits};
 use super::routes::Endpoint;
 use super::voice::Call;
-use super::write_key::shown_key;
 use crate::admit::Client;
 use crate::clock::{Clock, Machine};
 use crate::decode::{Encoding, Form};
@@ -76,33 +76,16 @@ impl Questions {
         }))
     }
 
-    /// Door 1: whose events may be asked for. Who shows a good key is known by it; all others are limited by address.
+    /// Door 1: whose events may be asked for.
     fn admit(&self, head: &Parts, client: Client) -> (Result<Arc<Site>, Reason>, Passage) {
-        let shown = shown_key(&head.headers, head.uri.query());
-        let key = shown
-            .as_ref()
-            .and_then(|shown| self.directory.key(shown, Machine.unix_ms()));
-        if let Some(key) = key {
-            let allowed = if head.method == Method::DELETE {
-                key.rights.may_erase()
+        let door = (&*self.directory, &self.voice.gate);
+        asker::admit(door, head, client, |rights| {
+            if head.method == Method::DELETE {
+                rights.may_erase()
             } else {
-                key.rights.may_read()
-            };
-            if !allowed {
-                return (Err(Reason::RightsMissing), None);
+                rights.may_read()
             }
-            return (self.directory.site(key.site).ok_or(Reason::KeyInvalid), None);
-        }
-        let passage = self.voice.gate.pass(client);
-        if passage.is_some_and(|verdict| !verdict.is_admitted()) {
-            return (Err(Reason::RateLimited), passage);
-        }
-        let reason = if shown.is_some() {
-            Reason::KeyInvalid
-        } else {
-            Reason::KeyMissing
-        };
-        (Err(reason), passage)
+        })
     }
 
     async fn make(

@@ -56,6 +56,21 @@ impl Made {
         }
     }
 
+    /// The answer to a batch of an import: kept so far, or all of it was taken before.
+    pub const fn taken(text: Vec<u8>, kept: Option<Durability>) -> Self {
+        let status = if kept.is_some() {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::OK
+        };
+        Self {
+            status,
+            text,
+            cached: false,
+            kept,
+        }
+    }
+
     /// The answer to a deletion that is kept, and will be carried out soon.
     pub fn erasing(wish: &Wish, kept: Durability) -> Self {
         Self {

@@ -24,6 +24,8 @@ pub enum Endpoint {
     Visitor,
     /// The history of a visitor.
     VisitorEvents,
+    /// An import: how far it is, and what comes next of it.
+    Import,
     /// An event in a query, answered with a picture.
     Pixel,
     /// The visits dialect's ping.
@@ -52,7 +54,7 @@ impl Endpoint {
     /// The methods it takes, as `Allow` lists them.
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Stats => "GET, HEAD, POST, OPTIONS",
+            Self::Stats | Self::Import => "GET, HEAD, POST, OPTIONS",
             Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
@@ -75,7 +77,10 @@ impl Endpoint {
     pub fn takes(self, method: &Method) -> bool {
         match *method {
             Method::OPTIONS => true,
-            Method::POST => matches!(self, Self::Stats | Self::Visits | Self::Events | Self::Query),
+            Method::POST => matches!(
+                self,
+                Self::Stats | Self::Visits | Self::Events | Self::Query | Self::Import
+            ),
             Method::GET | Method::HEAD => !matches!(self, Self::Visits | Self::Query | Self::User | Self::Visitor),
             Method::DELETE => matches!(self, Self::Events | Self::User | Self::Visitor),
             _ => false,
@@ -89,7 +94,7 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 22] = [
+pub const PUBLIC: [(&str, Endpoint); 23] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -99,6 +104,7 @@ pub const PUBLIC: [(&str, Endpoint); 22] = [
     ("/api/v1/users/{id}/events", Endpoint::UserEvents),
     ("/api/v1/visitors/{id}", Endpoint::Visitor),
     ("/api/v1/visitors/{id}/events", Endpoint::VisitorEvents),
+    ("/api/v1/imports/{name}", Endpoint::Import),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

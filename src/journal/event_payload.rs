@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::fields::{Fields, Value, put_bytes, put_number};
-use crate::event::{Country, Event, EventId, Revenue, SiteId, Visitor};
+use crate::event::{Country, Event, EventId, ImportId, ImportMark, Revenue, SiteId, Visitor};
 
 const SITE: u32 = 1;
 const RECEIVED_MS: u32 = 2;
@@ -35,6 +35,8 @@ const CURRENCY: u32 = 27;
 const ITEMS: u32 = 28;
 const HAS_KEY: u32 = 29;
 const NETWORK: u32 = 30;
+const IMPORT: u32 = 33;
+const LINE: u32 = 34;
 
 /// How an event came and is counted, which is no part of the fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct Manner {
     pub request: u64,
     /// The site has too many names already: it counts among all others.
     pub is_other: bool,
+    /// The line that it was in an import. That tells it from all others, so its id means nothing for counting.
+    pub import: Option<ImportMark>,
 }
 
 /// Writes the payload of an event.
@@ -75,6 +79,10 @@ pub fn put_event(into: &mut Vec<u8>, event: &Event<'_>, manner: Manner) {
     put_some(into, ITEMS, event.items);
     put_some_number(into, HAS_KEY, u64::from(event.has_key));
     put_some(into, NETWORK, event.network.as_bytes());
+    if let Some(ImportMark { id, line }) = manner.import {
+        put_bytes(into, IMPORT, &id);
+        put_number(into, LINE, line);
+    }
 }
 
 fn put_place_and_page(into: &mut Vec<u8>, event: &Event<'_>) {
@@ -127,6 +135,7 @@ fn put_some_number(into: &mut Vec<u8>, field: u32, number: u64) {
 pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
     let mut event = Event::new(SiteId::DEFAULT, "", EventId::Client(b""), 0);
     let (mut manner, mut time_ms, mut revenue, mut currency) = (Manner::default(), None, None, None);
+    let (mut import, mut line) = (None::<ImportId>, 0);
     for (field, value) in Fields(payload) {
         match (field, value) {
             (RECEIVED_MS, Value::Number(number)) => event.received_ms = number,
@@ -138,11 +147,14 @@ pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
             (HAS_KEY, Value::Number(number)) => event.has_key = number != 0,
             (SCREEN, Value::Number(number)) => event.screen = Some(screen(number)?),
             (REVENUE, Value::Number(number)) => revenue = Some(unzigzag(number)),
+            (IMPORT, Value::Bytes(bytes)) => import = Some(bytes.try_into().ok()?),
+            (LINE, Value::Number(number)) => line = number,
             (CURRENCY, Value::Bytes(bytes)) => currency = Some(bytes.try_into().ok()?),
             (_, Value::Bytes(bytes)) => read_bytes(&mut event, field, bytes)?,
             _ => {}
         }
     }
+    manner.import = import.map(|id| ImportMark { id, line });
     event.time_ms = time_ms.unwrap_or(event.received_ms);
     event.revenue = revenue
         .zip(currency)
@@ -262,6 +274,10 @@ mod tests {
         let manner = Manner {
             request: 77,
             is_other: true,
+            import: Some(ImportMark {
+                id: [3; 16],
+                line: 70_000,
+            }),
         };
         let mut with_later = Vec::new();
         put_number(&mut with_later, 500, 5);
@@ -291,6 +307,7 @@ mod tests {
         for (field, bytes) in [
             (SITE, &[1; 15][..]),
             (ADDRESS, &[1; 5]),
+            (IMPORT, &[1; 15]),
             (TITLE, b"\xff"),
             (CURRENCY, b"EU"),
         ] {

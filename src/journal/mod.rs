@@ -19,6 +19,7 @@ mod fields;
 mod frame;
 mod heading;
 mod home;
+mod import_payload;
 #[cfg(test)]
 mod journal_tests;
 mod log;

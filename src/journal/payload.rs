@@ -2,9 +2,11 @@
 
 pub use super::erasure_payload::put_erasure;
 pub use super::event_payload::{Manner, put_event, read_event};
+pub use super::import_payload::{Import, ImportedVisits, put_imported_visits, put_lines};
 
 use super::erasure_payload::read_erasure;
 use super::fields::{Fields, Value, put_bytes, put_number, put_varint, take_varint};
+use super::import_payload::read_import;
 use crate::event::{Country, Erasure, Event, SiteId};
 
 /// Kind of a frame of folded visits.
@@ -19,6 +21,8 @@ pub const EVENT: u8 = 4;
 pub const ERASURE: u8 = 5;
 /// Kind of a frame that says of a visitor only that it is still there; 6 and 7 are others'.
 pub const SIGN: u8 = 8;
+/// Kind of a frame that says how far an import has come.
+pub const IMPORT: u8 = 7;
 
 const SITE: u32 = 1;
 const BUCKET: u32 = 2;
@@ -46,6 +50,8 @@ pub enum Payload<'a> {
     Erasure(Erasure<'a>),
     /// A visitor is still there, as an event that did not happen.
     Sign(Event<'a>),
+    /// An import has come so far.
+    Import(Import<'a>),
     /// A kind of a later version.
     Unknown,
 }
@@ -94,6 +100,7 @@ impl<'a> Payload<'a> {
             EVENT => read_event(payload).map(|(event, manner)| Self::Event(event, manner)),
             ERASURE => read_erasure(payload).map(Self::Erasure),
             SIGN => read_event(payload).map(|(event, _)| Self::Sign(event)),
+            IMPORT => read_import(payload).map(Self::Import),
             _ => Some(Self::Unknown),
         }
     }

@@ -1,5 +1,7 @@
 //! The events of one request, or an erasure, encoded as frames.
 
+use super::Shared;
+use super::imports::ImportTurn;
 use super::names::Claim;
 use crate::event::{Erasure, Event, EventId};
 use crate::journal::Draft;
@@ -16,10 +18,12 @@ pub struct EventBatch {
     received_ms: u64,
     /// The names that get a counter by these events.
     claims: Vec<Claim>,
-    /// The one frame is no event, but of this kind.
+    /// The last frame is no event, but of this kind; without events before it, but for the end of an import's batch.
     other: Option<u8>,
     /// Whether somebody waits to hear which session the first one belongs to.
     asks_session: bool,
+    /// The right to go on with an import, which the events are of.
+    turn: Option<ImportTurn>,
 }
 
 impl EventBatch {
@@ -72,12 +76,46 @@ impl EventBatch {
         let fits = self.bytes.len() - start <= bytes_max;
         if fits {
             self.ends.push(self.bytes.len());
-            self.with_id += usize::from(matches!(event.id, EventId::Client(_)));
+            let has_id = matches!(event.id, EventId::Client(_)) && manner.import.is_none();
+            self.with_id += usize::from(has_id);
             self.received_ms = self.received_ms.max(event.received_ms);
         } else {
             self.bytes.truncate(start);
         }
         fits
+    }
+
+    /// Ends the batch of an import with the frame that says how far it is then.
+    pub(super) fn end_import(&mut self, frame: &[u8], turn: ImportTurn) {
+        self.put_last(payload::IMPORT, frame);
+        self.turn = Some(turn);
+    }
+
+    fn put_last(&mut self, kind: u8, frame: &[u8]) {
+        self.bytes.extend_from_slice(frame);
+        self.ends.push(self.bytes.len());
+        self.other = Some(kind);
+    }
+
+    /// The batch is in the log.
+    pub(super) fn settle(&mut self, shared: &Shared) {
+        self.settle_names();
+        if let Some(turn) = self.turn.take() {
+            turn.settle(shared);
+        }
+    }
+
+    /// Nobody knows whether the batch is in the log.
+    pub(super) fn doubt(&mut self) {
+        self.settle_names();
+        if let Some(turn) = self.turn.take() {
+            turn.doubt();
+        }
+    }
+
+    /// Visits that come with it.
+    pub(super) fn visits(&self) -> u64 {
+        self.turn.as_ref().map_or(0, ImportTurn::count_visits)
     }
 
     /// Adds the claim of an event's name.
@@ -86,13 +124,17 @@ impl EventBatch {
     }
 
     /// The events are, or may be, in the log: their names have counters from now on.
-    pub fn settle_names(&mut self) {
+    fn settle_names(&mut self) {
         self.claims.drain(..).for_each(Claim::settle);
     }
 
     /// Number of events.
     pub const fn events(&self) -> usize {
-        if self.other.is_some() { 0 } else { self.len() }
+        if self.other.is_some() {
+            self.ends.len().saturating_sub(1)
+        } else {
+            self.ends.len()
+        }
     }
 
     /// Number of frames.
@@ -126,7 +168,12 @@ impl EventBatch {
         let mut late = std::mem::take(self);
         self.claims = std::mem::take(&mut late.claims);
         (self.other, self.asks_session) = (late.other, late.asks_session);
+        self.turn = late.turn.take();
         for draft in late.drafts() {
+            if draft.kind == payload::IMPORT {
+                self.put_last(draft.kind, draft.payload);
+                continue;
+            }
             let Some((mut event, manner)) = payload::read_event(draft.payload) else {
                 continue;
             };
@@ -138,10 +185,11 @@ impl EventBatch {
     /// The frames, which have no sequences yet.
     pub fn drafts(&self) -> impl Iterator<Item = Draft<'_>> {
         let mut start = 0;
-        let kind = self.other.unwrap_or(payload::EVENT);
-        self.ends.iter().map(move |&end| {
+        let last = self.ends.len().saturating_sub(1);
+        self.ends.iter().enumerate().map(move |(place, &end)| {
             let payload = self.bytes.get(start..end).unwrap_or_default();
             start = end;
+            let kind = self.other.filter(|_| place == last).unwrap_or(payload::EVENT);
             Draft { kind, payload }
         })
     }
@@ -157,6 +205,7 @@ mod tests {
         let manner = Manner {
             request: 7,
             is_other: true,
+            import: None,
         };
         let event = |id, received_ms| Event {
             title: "Shoes",

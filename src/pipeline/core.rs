@@ -136,6 +136,7 @@ impl Core {
         apply.drain();
         let (frames, _) = replay_upto(upto, reader, beside, apply)?;
         let deltas = apply.drain();
+        ledger.note_imports(apply.drain_imports());
         let to = reader.last().max(ledger.cursor());
         commit(ledger, to, &deltas).map_err(io::Error::other)?;
         Ok(frames)
@@ -170,6 +171,7 @@ impl Core {
         shared.decided.advance(to);
         if to > ledger.cursor() {
             let deltas = apply.drain();
+            ledger.note_imports(apply.drain_imports());
             if let Err(reason) = commit(ledger, to, &deltas) {
                 shared.status.set_halted(Some(reason));
             }

@@ -4,16 +4,20 @@ use super::Shared;
 use super::answers::{Answer, SessionWord, Word};
 use super::known_sessions::{KnownSessions, Says};
 use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step, field_of};
-use crate::event::{Country, Event, EventId, SiteId};
+use crate::event::{Country, Event, EventId, ImportKey, ImportPart, Progress, SiteId};
 use crate::journal::Frame;
-use crate::journal::payload::{Manner, Payload, Visit};
+use crate::journal::payload::{Import, Manner, Payload, Visit};
 
 /// Applies a frame again for which nobody waits.
 pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => apply.replay(keyed(visit)),
-        Payload::Event(event, manner) => apply.replay_event(named(&event, manner)),
+        Payload::Event(event, manner) => {
+            mark(apply, event.site, manner);
+            apply.replay_event(named(&event, manner));
+        }
+        Payload::Import(import) => import_frame(apply, &import),
         Payload::Advance | Payload::Erasure(_) | Payload::Sign(_) | Payload::Unknown => {}
     }
 }
@@ -28,6 +32,7 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, known: Option<&mut KnownS
             shared.answers.give(frame.sequence, answer);
         }
         Payload::Event(fact, manner) => {
+            mark(apply, fact.site, manner);
             let event = named(&fact, manner);
             let word = word(apply.event(event));
             // An event without an id of the client's counts for sure, and has been noted when it was kept.
@@ -45,6 +50,7 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, known: Option<&mut KnownS
             }
         }
         Payload::Sign(fact) => tell_session(frame, &fact, (known, Says::Sign), shared),
+        Payload::Import(import) => import_frame(apply, &import),
         Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
     }
 }
@@ -57,6 +63,34 @@ fn tell_session(
 ) {
     let word = known.map_or_else(SessionWord::default, |known| known.hear(frame.sequence, event, says));
     shared.answers.tell_session(frame.sequence, word);
+}
+
+/// Notes which line of an import an event was.
+fn mark(apply: &mut Apply, site: SiteId, manner: Manner) {
+    if let Some(mark) = manner.import {
+        let (id, part) = (mark.id, ImportPart::Lines);
+        apply.import(ImportKey { site, id, part }, Progress::at(mark.line));
+    }
+}
+
+/// Counts the visits of an import, and notes how far it is.
+fn import_frame(apply: &mut Apply, import: &Import<'_>) {
+    let (site, id) = (import.site, import.id);
+    let lines = Progress {
+        taken: import.lines,
+        checked: import.lines,
+        digest: import.digest,
+    };
+    if import.lines > 0 {
+        let part = ImportPart::Lines;
+        apply.import(ImportKey { site, id, part }, lines);
+    }
+    for visits in import.visits() {
+        let part = ImportPart::Visits(visits.country);
+        apply.import(ImportKey { site, id, part }, Progress::at(visits.taken));
+    }
+    let added = import.visits().map(|visits| (visits.country, visits.added));
+    apply.visits(site, added.filter(|(_, added)| *added > 0));
 }
 
 fn answer(step: Step, visit: Visit<'_>, apply: &mut Apply, shared: &Shared) -> Answer {
@@ -132,8 +166,8 @@ pub fn named<'a>(event: &Event<'a>, manner: Manner) -> NamedEvent<'a> {
             field_of(event.name)
         },
         id: match event.id {
-            EventId::Client(id) => Some(id),
-            EventId::Own(_) => None,
+            EventId::Client(id) if manner.import.is_none() => Some(id),
+            EventId::Client(_) | EventId::Own(_) => None,
         },
         request: manner.request,
     }

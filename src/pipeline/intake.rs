@@ -156,9 +156,12 @@ impl Intake {
     /// Hands frames over, and tells when they are in the log.
     fn submit(&self, batch: EventBatch) -> Result<oneshot::Receiver<Written>, Reason> {
         let (waiter, written) = oneshot::channel();
-        let events = batch.events() as u64;
+        let (events, visits) = (batch.events() as u64, batch.visits());
         let joined = self.gather.join_events(Submission { batch, waiter });
-        joined.inspect_err(|reason| self.shared.metrics.events.count_refused(*reason, events))?;
+        joined.inspect_err(|reason| {
+            self.shared.metrics.events.count_refused(*reason, events);
+            self.shared.metrics.visits.count_refused(*reason, visits);
+        })?;
         Ok(written)
     }
 

@@ -130,6 +130,7 @@ impl Pipeline {
         // What can be read now need not be read while visits with a key wait.
         hear_beside(&mut writing, head)?;
         writing.shared.totals.set_whole(false);
+        writing.shared.imports.set_away(true);
         Ok(Self::of(writing, above, Other::Away(away)))
     }
 
@@ -181,6 +182,7 @@ impl Pipeline {
         writing.store(Some(&resting))?;
         writing.apply()?;
         self.shared.totals.set_whole(true);
+        self.shared.imports.set_away(false);
         self.shared.set_beside(Some(resting.shared.clone()));
         lanes.other = Other::Resting(Box::new(resting));
         Ok(())
@@ -311,6 +313,7 @@ fn take_into_account(shared: &Shared, resting: &Running) {
         shared.totals.raise_foreign(country, total);
     }
     shared.names.know_all(&resting.shared.names);
+    shared.imports.know_all(&resting.shared.imports);
 }
 
 /// Lets the applier of a lane learn the ids of the other one's visits.

@@ -144,6 +144,7 @@ fn take_over_totals(shared: &Shared, ledger: &Ledger) {
             shared.totals.raise(country, total);
         }
     }
+    shared.imports.know(ledger.imports());
     if shared.is_embedded() {
         shared.status.set_counters_up(true, &shared.metrics);
         shared.applied.send_replace(ledger.cursor());

@@ -14,13 +14,14 @@ use super::own_ids::OwnIds;
 use crate::config::EventsConfig;
 use crate::decode::{Flaw, Sent, cut};
 use crate::directory::{Counting, Directory, Register};
-use crate::enrich::{Countries, Networks, Place, Salts, event_time, kept_address, visitor_hash};
-use crate::event::{Event, EventId, Revenue, SiteId, Visitor};
+use crate::enrich::{Countries, Networks, Place, Salt, Salts, event_time, kept_address, visitor_hash};
+use crate::event::{Event, EventId, ImportId, ImportMark, Revenue, SiteId, Visitor};
 use crate::journal::payload::Manner;
 use crate::outcome::Reason;
 
 /// What a body usually says less of an event than is kept of it.
 const BYTES_ADDED: usize = 256;
+const DAY_MS: u64 = 86_400_000;
 
 /// What all workers receive events with.
 pub struct Reception {
@@ -55,8 +56,8 @@ pub enum Origin {
 pub struct Sender<'a> {
     /// For which site.
     pub origin: Origin,
-    /// Where from.
-    pub address: IpAddr,
+    /// Where from; nobody knows if there is none.
+    pub address: Option<IpAddr>,
     /// Where that is.
     pub place: Place,
     /// The `User-Agent`.
@@ -65,8 +66,19 @@ pub struct Sender<'a> {
     pub is_nobody: bool,
     /// The host of the page that sends; empty if nobody says.
     pub host: &'a str,
-    /// The name that the client gave the request; none without an `Idempotency-Key`.
-    pub request: Option<Request>,
+    /// What tells these events from others.
+    pub named: Naming,
+}
+
+/// What tells the events of a request from others, as far as the client has named them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Nothing.
+    None,
+    /// The name of the request, its `Idempotency-Key`.
+    Request(Request),
+    /// The import that they are of.
+    Import(ImportId),
 }
 
 /// A request that has a name.
@@ -96,6 +108,15 @@ pub struct Judged {
     pub named: Vec<Named>,
     /// Those that cannot be kept.
     pub rejected: Vec<Rejected>,
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// In the request.
+    index: usize,
+    /// In the import, counted from 1.
+    line: u64,
 }
 
 /// What all events of a request have in common.
@@ -130,6 +151,22 @@ pub struct Rejected {
     pub field: &'static str,
     /// What would be right.
     pub rule: &'static str,
+}
+
+impl Naming {
+    const fn request(&self) -> Option<&Request> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::None | Self::Import(_) => None,
+        }
+    }
+
+    const fn import(&self) -> Option<ImportId> {
+        match self {
+            Self::Import(id) => Some(*id),
+            Self::None | Self::Request(_) => None,
+        }
+    }
 }
 
 impl Request {
@@ -186,10 +223,20 @@ impl Judged {
 impl Received<'_> {
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
+        let index = self.judged.count();
+        self.take_at(Standing { index, line: 0 }, &event);
+    }
+
+    /// Takes the event of a line of an import, counted from 1, which is at a place in the request.
+    pub fn take_line(&mut self, (index, line): (usize, u64), event: Result<Sent<'_>, Flaw<'_>>) {
+        self.take_at(Standing { index, line }, &event);
+    }
+
+    fn take_at(&mut self, at: Standing, event: &Result<Sent<'_>, Flaw<'_>>) {
         let Self { context, batch, judged } = self;
-        let (index, has_name) = (judged.count(), context.sender.request.is_some());
-        let taken = event.and_then(|sent| {
-            let kept = context.keep(&sent, index, batch);
+        let (index, has_name) = (at.index, context.sender.named.request().is_some());
+        let taken = (*event).and_then(|sent| {
+            let kept = context.keep(&sent, at, batch);
             kept.map(|()| sent.id)
         });
         match taken {
@@ -216,22 +263,25 @@ impl Received<'_> {
 
 impl Context<'_> {
     /// Adds an event to those that are to be kept.
-    fn keep<'s>(&self, sent: &Sent<'s>, index: usize, batch: &mut EventBatch) -> Result<(), Flaw<'s>> {
+    fn keep<'s>(&self, sent: &Sent<'s>, at: Standing, batch: &mut EventBatch) -> Result<(), Flaw<'s>> {
         let flaw = |reason, field, rule| Flaw {
             reason,
             field,
             rule,
             id: sent.id,
         };
+        if self.sender.named.import().is_some() && sent.time_ms.is_none() {
+            return Err(flaw(Reason::FieldMissing, "time", "must be given in an import"));
+        }
         let site = self.site(sent).map_err(|(reason, rule)| flaw(reason, "domain", rule))?;
         let revenue = self
             .revenue(sent, site)
             .map_err(|rule| flaw(Reason::FieldInvalid, "revenue", rule))?;
         let derived;
-        let id = match (sent.id, &self.sender.request) {
+        let id = match (sent.id, self.sender.named.request()) {
             ("", None) => EventId::Own(self.reception.ids.next(self.now_ms)),
             ("", Some(request)) => {
-                derived = request.id_of(index);
+                derived = request.id_of(at.index);
                 EventId::Client(derived.as_bytes())
             }
             (id, _) => EventId::Client(id.as_bytes()),
@@ -251,8 +301,13 @@ impl Context<'_> {
         };
         let (is_other, claim) = self.reception.shared.names.is_other(site, (sent.name, namer));
         let manner = Manner {
-            request: self.sender.request.map_or(0, |request| request.mark_of(index)),
+            request: self
+                .sender
+                .named
+                .request()
+                .map_or(0, |request| request.mark_of(at.index)),
             is_other,
+            import: self.sender.named.import().map(|id| ImportMark { id, line: at.line }),
         };
         if batch.push(&event, manner, self.config().event_bytes_max) {
             batch.claim(claim);
@@ -315,24 +370,24 @@ impl Context<'_> {
         let (sender, config) = (&self.sender, self.config());
         let said = matches!(sender.origin, Origin::Key(_));
         let other = sent.address.filter(|_| said);
-        let address = other.unwrap_or(sender.address);
+        let address = other.or(sender.address);
         let user_agent = match sent.user_agent {
             named if said && !named.is_empty() => named,
             _ => sender.user_agent,
         };
         let user_agent = cut(user_agent, config.user_agent_bytes_max);
         // Who has a key and names no address may be a server: its network says nothing of visitors.
-        let network = match (said, other) {
-            (true, None) => "",
-            _ => self.reception.networks.name_of(address),
+        let network = match (said, other, address) {
+            (true, None, _) | (_, _, None) => "",
+            (_, _, Some(address)) => self.reception.networks.name_of(address),
         };
-        let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
+        let time_ms = self.time(sent);
         let visitor = match self.counting(event.site) {
             _ if sender.is_nobody => Visitor::None,
-            Counting::Daily => {
-                let salt = self.reception.salts.of(time_ms, self.now_ms);
+            Counting::Daily => address.map_or(Visitor::None, |address| {
+                let salt = self.salt(event.site, time_ms);
                 Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))
-            }
+            }),
             Counting::Stable if sent.visitor.is_empty() => Visitor::None,
             Counting::Stable => Visitor::Stable(sent.visitor),
         };
@@ -348,13 +403,37 @@ impl Context<'_> {
             screen: sent.screen,
             language: sent.language,
             user_agent,
-            has_key: said,
+            // The agent of an import's line is never that of a server which sends for somebody.
+            has_key: said && sender.named.import().is_none(),
             network,
-            address: kept_address(address, config.address).filter(|_| !sender.is_nobody),
+            address: address
+                .and_then(|address| kept_address(address, config.address))
+                .filter(|_| !sender.is_nobody),
             properties: sent.properties,
             items: sent.items,
             ..*event
         }
+    }
+
+    /// When it happened. What is imported may be of any time that has been.
+    fn time(&self, sent: &Sent<'_>) -> u64 {
+        match (self.sender.named.import(), sent.time_ms) {
+            (Some(_), Some(time_ms)) => time_ms.min(self.now_ms.saturating_add(self.config().early_ms_max)),
+            _ => event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, self.config()),
+        }
+    }
+
+    /// The salt of a visitor's hash. That of a day long past is destroyed; imports have others, so that each day of a
+    /// site has one, however many files its lines come in.
+    fn salt(&self, site: SiteId, time_ms: u64) -> Salt {
+        if self.sender.named.import().is_none() {
+            return self.reception.salts.of(time_ms, self.now_ms);
+        }
+        let mut hasher = SipHasher13::new_with_key(&self.reception.request_key);
+        hasher.write(b"import");
+        hasher.write(&site.0);
+        hasher.write_u64(time_ms / DAY_MS);
+        hasher.finish128().as_bytes()
     }
 
     /// How a site tells its visitors apart. A site counts in one way, so that its numbers never mix two.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::answers::Answers;
 use super::decided::Decided;
+use super::imports::Imports;
 use super::names::Names;
 use super::status::Status;
 use super::totals::Totals;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub status: Status,
     /// The names of events that have a counter.
     pub names: Arc<Names>,
+    /// How far imports are.
+    pub imports: Arc<Imports>,
     /// The event store; `None` while another process looks after it, or nobody does.
     pub stored: ArcSwapOption<Library>,
     /// Someone met damage in the event store.
@@ -66,6 +69,7 @@ impl Shared {
         Self {
             totals: if embedded { Totals::alone() } else { Totals::shared() },
             names: Arc::new(Names::new(config.events.names_max)),
+            imports: Arc::new(Imports::new(config.imports.imports_max)),
             config,
             metrics,
             log,

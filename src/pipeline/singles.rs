@@ -152,7 +152,7 @@ impl Singles {
             next = next.next();
         }
         for (Submission { mut batch, waiter }, heard) in self.submissions.into_iter().zip(expected.heard) {
-            batch.settle_names();
+            batch.settle(shared);
             awaited |= heard.words.is_some() || heard.session.is_some();
             // Those with an id are noted when apply has decided about them.
             let certain = batch.events().saturating_sub(batch.with_id());
@@ -173,8 +173,9 @@ impl Singles {
         }
         for Submission { mut batch, waiter } in self.submissions {
             if reason.row().kept == Kept::Unknown {
-                batch.settle_names();
+                batch.doubt();
             }
+            shared.metrics.visits.count_refused(reason, batch.visits());
             shared.metrics.events.count_refused(reason, batch.events() as u64);
             let _ = waiter.send(Err(reason));
         }

@@ -5,13 +5,30 @@ use super::source::{Named, Source};
 
 /// A crate or module, and the beginnings of paths of the files that may name it.
 const HOMES: [(&[&str], &[&str]); 18] = [
-    (&["hyper"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
-    (&["hyper_util"], &["src/edge/", "src/http/", "src/generate/send.rs"]),
+    (
+        &["hyper"],
+        &[
+            "src/edge/",
+            "src/http/",
+            "src/generate/send.rs",
+            "src/import/gateway.rs",
+        ],
+    ),
+    (
+        &["hyper_util"],
+        &[
+            "src/edge/",
+            "src/http/",
+            "src/generate/send.rs",
+            "src/import/gateway.rs",
+        ],
+    ),
     (
         &["redis"],
         &[
             "src/counters/redis",
             "src/directory/redis",
+            "src/import/visits_hash.rs",
             "src/live/redis",
             "src/redis_address.rs",
         ],
@@ -44,6 +61,7 @@ const FILES: &[&str] = &[
     "src/enrich/geo",
     "src/enrich/networks.rs",
     "src/enrich/salts",
+    "src/import/",
     "src/journal/",
     "src/reference",
     "src/store/",

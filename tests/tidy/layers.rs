@@ -39,15 +39,16 @@ const FOUNDATION: &[&str] = &[
 ];
 
 /// Rooms beside the path of an event, with all that they may import. Only the binary knows them.
-const TOOLS: [(&str, &[&str]); 4] = [
+const TOOLS: [(&str, &[&str]); 5] = [
     ("command_line", &["config", "reference"]),
     ("generate", &["clock", "event"]),
+    ("import", &["clock", "config", "event", "redis_address"]),
     ("log", &["config"]),
     ("reference", FOUNDATION),
 ];
 
 /// Modules of the binary itself, which puts the rooms together and may name all of them.
-const BINARY: [&str; 3] = ["administer", "serve", "shop"];
+const BINARY: [&str; 4] = ["administer", "importing", "serve", "shop"];
 
 pub fn findings(sources: &[Source]) -> Vec<Finding> {
     sources

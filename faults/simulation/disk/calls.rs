@@ -147,8 +147,10 @@ impl LedgerFile for SimLedger {
             }
         }
         if !(half && files.mutant == Some(Mutant::TotalsWithoutCursor)) {
+            let imports = [&files.page.imports[..], &page.imports[..]].concat();
             files.page = LedgerPage {
                 totals: Vec::new(),
+                imports,
                 ..page.clone()
             };
         }

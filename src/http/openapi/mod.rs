@@ -5,6 +5,7 @@
 //! in [`shapes`].
 
 pub mod calls;
+mod imports;
 pub mod question_shapes;
 mod questions;
 pub mod shapes;
@@ -30,6 +31,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
     tags(
         (name = "events", description = "Events of any kind."),
         (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
+        (name = "imports", description = "What was before, brought in once."),
         (name = "visits", description = "Visits by country."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
@@ -47,6 +49,9 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         question_shapes::FigureRow,
         question_shapes::EventPage,
         question_shapes::Deletion,
+        shapes::ImportProgress,
+        shapes::ImportReport,
+        shapes::LineError,
         shapes::VisitsError,
         shapes::Readiness,
         shapes::Check

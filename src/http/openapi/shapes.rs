@@ -63,6 +63,54 @@ pub struct SentEvent {
     pub items: Option<String>,
 }
 
+/// How far an import is.
+#[derive(Debug, ToSchema)]
+pub struct ImportProgress {
+    /// Its name.
+    pub name: String,
+    /// Lines that are taken.
+    pub taken: u64,
+    /// Up to this line, at most `taken`, its client has told the digest of what it read.
+    pub checked: u64,
+    /// That digest.
+    #[schema(example = "0f3c8a55d01e9b27")]
+    pub digest: String,
+    /// Visits that are taken, by country.
+    pub visits: BTreeMap<String, u64>,
+    /// Most lines of a request.
+    pub lines_max: u64,
+    /// Largest body of a request.
+    pub body_bytes_max: u64,
+}
+
+/// What became of a batch of an import. One of visits has `accepted` alone.
+#[derive(Debug, ToSchema)]
+pub struct ImportReport {
+    /// Lines of the import that are taken now.
+    pub taken: u64,
+    /// Events, or visits, that are kept.
+    pub accepted: u64,
+    /// Events that had been kept before.
+    pub repeated: u64,
+    /// Lines that can be no event.
+    pub rejected: u64,
+    /// Why.
+    pub errors: Vec<LineError>,
+}
+
+/// A line that can be no event.
+#[derive(Debug, ToSchema)]
+pub struct LineError {
+    /// The line of the import, counted from 1.
+    pub line: u64,
+    /// The field that is wrong, if it is one.
+    pub field: Option<String>,
+    /// Why, as a stable code.
+    pub code: String,
+    /// Why, in words.
+    pub message: String,
+}
+
 /// Milliseconds since 1970, or ISO 8601 with a zone.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use footfall::event::Sequence;
-use footfall::journal::payload::{Manner, Payload, put_erasure, put_event, put_visit, put_visits};
+use footfall::journal::payload::{
+    Manner, Payload, put_erasure, put_event, put_imported_visits, put_lines, put_visit, put_visits,
+};
 use footfall::journal::{Disk, Frame, Identity, Reader, Recovered, SEGMENT_HEADER_BYTES, SegmentHeader, encode};
 
 use super::disk::Memory;
@@ -29,6 +31,18 @@ pub fn payload(data: &[u8]) {
             };
             assert!(visits.counts().eq(second.counts()));
             assert_eq!((visits.site, visits.bucket), (second.site, second.bucket));
+            return;
+        }
+        Some(Payload::Import(import)) => {
+            let key = (import.site, import.id);
+            put_lines(&mut again, key, (import.lines, import.digest), 1);
+            put_imported_visits(&mut again, key, import.visits(), 1);
+            let Some(Payload::Import(second)) = Payload::read(*kind, &again) else {
+                panic!("{again:?} cannot be read")
+            };
+            assert!(import.visits().eq(second.visits()));
+            assert_eq!((import.lines, import.digest), (second.lines, second.digest));
+            assert_eq!(key, (second.site, second.id));
             return;
         }
         Some(Payload::Advance | Payload::Unknown) | None => return,
