@@ -17,6 +17,7 @@ mod keeping;
 pub mod keys;
 mod load;
 mod operations;
+mod points;
 mod problem;
 mod query;
 mod redis_url;
@@ -38,6 +39,7 @@ pub use ignored::Ignored;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
+pub use points::PointsConfig;
 pub use problem::{ConfigError, Problem};
 pub use query::QueryConfig;
 pub use sources::{Flag, Sources};
@@ -53,6 +55,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What events may cost, and what is kept of who sent them.
     pub events: EventsConfig,
+    /// Events that earn their user points.
+    pub points: PointsConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

@@ -35,6 +35,7 @@ const CURRENCY: u32 = 27;
 const ITEMS: u32 = 28;
 const HAS_KEY: u32 = 29;
 const NETWORK: u32 = 30;
+const POINTS: u32 = 37;
 
 /// How an event came and is counted, which is no part of the fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Manner {
     pub request: u64,
     /// The site has too many names already: it counts among all others.
     pub is_other: bool,
+    /// It earns its user points, once for this time of the client's.
+    pub points: Option<u64>,
 }
 
 /// Writes the payload of an event.
@@ -75,6 +78,9 @@ pub fn put_event(into: &mut Vec<u8>, event: &Event<'_>, manner: Manner) {
     put_some(into, ITEMS, event.items);
     put_some_number(into, HAS_KEY, u64::from(event.has_key));
     put_some(into, NETWORK, event.network.as_bytes());
+    if let Some(timestamp) = manner.points {
+        put_number(into, POINTS, timestamp);
+    }
 }
 
 fn put_place_and_page(into: &mut Vec<u8>, event: &Event<'_>) {
@@ -134,6 +140,7 @@ pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
             (TIME_MS, Value::Number(number)) => time_ms = Some(number),
             (REQUEST, Value::Number(number)) => manner.request = number,
             (IS_OTHER, Value::Number(number)) => manner.is_other = number != 0,
+            (POINTS, Value::Number(number)) => manner.points = Some(number),
             (VISITOR_HASH, Value::Number(number)) => event.visitor = Visitor::Daily(number),
             (HAS_KEY, Value::Number(number)) => event.has_key = number != 0,
             (SCREEN, Value::Number(number)) => event.screen = Some(screen(number)?),
@@ -262,6 +269,7 @@ mod tests {
         let manner = Manner {
             request: 77,
             is_other: true,
+            points: Some(0),
         };
         let mut with_later = Vec::new();
         put_number(&mut with_later, 500, 5);

@@ -10,7 +10,7 @@ use crate::journal::payload::{self, Manner};
 pub struct EventBatch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// How many have an id of the client's, so that apply has a word on them.
+    /// How many have an id of the client's, or earn points, so that apply has a word on them.
     with_id: usize,
     /// The latest time at which one was received.
     received_ms: u64,
@@ -72,7 +72,7 @@ impl EventBatch {
         let fits = self.bytes.len() - start <= bytes_max;
         if fits {
             self.ends.push(self.bytes.len());
-            self.with_id += usize::from(matches!(event.id, EventId::Client(_)));
+            self.with_id += usize::from(matches!(event.id, EventId::Client(_)) || manner.points.is_some());
             self.received_ms = self.received_ms.max(event.received_ms);
         } else {
             self.bytes.truncate(start);
@@ -105,7 +105,7 @@ impl EventBatch {
         self.ends.is_empty()
     }
 
-    /// How many have an id of the client's.
+    /// How many have an id of the client's, or earn points.
     pub const fn with_id(&self) -> usize {
         self.with_id
     }
@@ -157,6 +157,7 @@ mod tests {
         let manner = Manner {
             request: 7,
             is_other: true,
+            points: None,
         };
         let event = |id, received_ms| Event {
             title: "Shoes",

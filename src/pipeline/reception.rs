@@ -85,6 +85,8 @@ pub struct Received<'r> {
     pub batch: EventBatch,
     /// What is thought of all of them.
     pub judged: Judged,
+    /// The id that the last one was given that had none.
+    pub own_id: [u8; 16],
 }
 
 /// Which events of a request are to be kept, and which cannot be.
@@ -172,6 +174,7 @@ impl Reception {
             context,
             batch: EventBatch::with_capacity(body_bytes + BYTES_ADDED),
             judged: Judged::default(),
+            own_id: [0; 16],
         }
     }
 }
@@ -186,10 +189,15 @@ impl Judged {
 impl Received<'_> {
     /// Takes the next event, or what is wrong with it.
     pub fn take(&mut self, event: Result<Sent<'_>, Flaw<'_>>) {
-        let Self { context, batch, judged } = self;
+        let Self {
+            context,
+            batch,
+            judged,
+            own_id,
+        } = self;
         let (index, has_name) = (judged.count(), context.sender.request.is_some());
         let taken = event.and_then(|sent| {
-            let kept = context.keep(&sent, index, batch);
+            let kept = context.keep(&sent, index, (&mut *batch, &mut *own_id));
             kept.map(|()| sent.id)
         });
         match taken {
@@ -216,7 +224,12 @@ impl Received<'_> {
 
 impl Context<'_> {
     /// Adds an event to those that are to be kept.
-    fn keep<'s>(&self, sent: &Sent<'s>, index: usize, batch: &mut EventBatch) -> Result<(), Flaw<'s>> {
+    fn keep<'s>(
+        &self,
+        sent: &Sent<'s>,
+        index: usize,
+        (batch, own_id): (&mut EventBatch, &mut [u8; 16]),
+    ) -> Result<(), Flaw<'s>> {
         let flaw = |reason, field, rule| Flaw {
             reason,
             field,
@@ -229,7 +242,10 @@ impl Context<'_> {
             .map_err(|rule| flaw(Reason::FieldInvalid, "revenue", rule))?;
         let derived;
         let id = match (sent.id, &self.sender.request) {
-            ("", None) => EventId::Own(self.reception.ids.next(self.now_ms)),
+            ("", None) => {
+                *own_id = self.reception.ids.next(self.now_ms);
+                EventId::Own(*own_id)
+            }
             ("", Some(request)) => {
                 derived = request.id_of(index);
                 EventId::Client(derived.as_bytes())
@@ -245,14 +261,16 @@ impl Context<'_> {
             city: place.city.as_str(),
             ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
+        // The operator has named the events that earn points.
         let namer = match self.sender.origin {
-            Origin::Key(_) => Namer::Known,
-            Origin::Page(_) => Namer::Anyone,
+            Origin::Page(_) if sent.points.is_none() => Namer::Anyone,
+            _ => Namer::Known,
         };
         let (is_other, claim) = self.reception.shared.names.is_other(site, (sent.name, namer));
         let manner = Manner {
             request: self.sender.request.map_or(0, |request| request.mark_of(index)),
             is_other,
+            points: sent.points,
         };
         if batch.push(&event, manner, self.config().event_bytes_max) {
             batch.claim(claim);

@@ -13,6 +13,7 @@ const HOMES: [(&[&str], &[&str]); 18] = [
             "src/counters/redis",
             "src/directory/redis",
             "src/live/redis",
+            "src/points/redis",
             "src/redis_address.rs",
         ],
     ),
@@ -20,7 +21,10 @@ const HOMES: [(&[&str], &[&str]); 18] = [
         &["deadpool_redis"],
         &["src/counters/redis", "src/directory/redis", "src/live/redis"],
     ),
-    (&["rusqlite"], &["src/counters/", "src/directory/", "src/apply/"]),
+    (
+        &["rusqlite"],
+        &["src/counters/", "src/directory/", "src/apply/", "src/points/"],
+    ),
     (&["tantivy"], &["src/store/"]),
     (&["clickhouse"], &["src/store/"]),
     (&["simd_json"], &["src/decode/"]),
@@ -45,6 +49,7 @@ const FILES: &[&str] = &[
     "src/enrich/networks.rs",
     "src/enrich/salts",
     "src/journal/",
+    "src/points/rates.rs",
     "src/reference",
     "src/store/",
 ];

@@ -5,6 +5,7 @@
 //! in [`shapes`].
 
 pub mod calls;
+pub mod points;
 pub mod question_shapes;
 mod questions;
 pub mod shapes;
@@ -31,6 +32,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "events", description = "Events of any kind."),
         (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
         (name = "visits", description = "Visits by country."),
+        (name = "points", description = "Events that earn their users points."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -48,6 +50,11 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         question_shapes::EventPage,
         question_shapes::Deletion,
         shapes::VisitsError,
+        points::UserEvent,
+        points::UserEventRecorded,
+        points::UserPoints,
+        points::PointsOfUser,
+        points::PointsError,
         shapes::Readiness,
         shapes::Check
     ))
