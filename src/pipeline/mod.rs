@@ -64,6 +64,7 @@ mod storing;
 mod taking_up;
 mod totals;
 mod verify;
+mod verify_points;
 mod verify_sessions;
 mod verify_store;
 mod walk;

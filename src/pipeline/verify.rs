@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::core::{Core, RefoldError};
 use super::points::PointsDesk;
+use super::verify_points::verify_points;
 use super::verify_store::verify_store;
 use super::walk::Tracks;
 use super::{PipelineError, redis_clients};
@@ -59,6 +60,7 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
     if let Some((tracks, head)) = tracks(&surveyed, &points) {
         good &= verify_store(config, (&tracks, head), &counted, out)?;
     }
+    good &= verify_points(config, &points, out).await?;
     if config.counters.redis_url.is_some() {
         good &= compare(&lanes, out).await?;
     }

@@ -101,10 +101,8 @@ impl Points {
             Ok(false) => {}
             Err(_) => writing.give_up(),
         }
-        let is_full = writing.pending.len() >= PENDING_MAX;
-        drop(writing);
-        if is_full {
-            self.commit()?;
+        if writing.pending.len() >= PENDING_MAX {
+            self.commit_in(&mut writing)?;
         }
         claimed
     }
@@ -114,7 +112,10 @@ impl Points {
     /// # Errors
     /// The file takes no writes; what is decided stays so, and the next call tries again.
     pub fn commit(&self) -> Result<(), PointsError> {
-        let mut writing = self.writing();
+        self.commit_in(&mut self.writing())
+    }
+
+    fn commit_in(&self, writing: &mut Writing) -> Result<(), PointsError> {
         if !writing.begun && writing.pending.is_empty() {
             return Ok(());
         }
@@ -135,9 +136,9 @@ impl Points {
     /// # Errors
     /// The file takes no writes.
     pub fn sync(&self, lane: [u8; 16], cursor: Sequence) -> Result<(), PointsError> {
-        self.commit()?;
+        let mut writing = self.writing();
+        self.commit_in(&mut writing)?;
         if self.dirty.swap(false, Ordering::AcqRel) {
-            let writing = self.writing();
             let synced = writing.file.as_ref().map_or(Ok(()), |file| file.sync(lane, cursor));
             synced.inspect_err(|_| self.dirty.store(true, Ordering::Release))?;
         }
@@ -196,6 +197,14 @@ impl Points {
         Ok(standings)
     }
 
+    /// How many claims there are, and how many sums are not what they come to. Reads all of them.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn audit(&self) -> Result<(u64, u64), PointsError> {
+        Ok(self.read(File::audit)?.unwrap_or_default())
+    }
+
     /// Under which token Redis was last told, and up to which number.
     ///
     /// # Errors
@@ -219,8 +228,7 @@ impl Points {
         if noted.is_err() {
             writing.give_up();
         }
-        drop(writing);
-        noted.and_then(|()| self.commit())
+        noted.and_then(|()| self.commit_in(&mut writing))
     }
 
     /// Looks into the file; `None` if there is none yet.

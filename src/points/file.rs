@@ -57,6 +57,9 @@ const AFTER: &str = "SELECT number, user, timestamp, name, sequence FROM claims 
     WHERE number > ?1 ORDER BY number LIMIT ?2";
 const TOTALS: &str = "SELECT user, name, total FROM totals JOIN kinds USING (kind)
     WHERE (?1 IS NULL OR user = ?1) AND (?2 IS NULL OR name = ?2) ORDER BY user";
+const WRONG: &str = "WITH counted AS (SELECT user, kind, count(*) AS total FROM claims GROUP BY user, kind)
+    SELECT (SELECT count(*) FROM (SELECT * FROM counted EXCEPT SELECT user, kind, total FROM totals))
+    + (SELECT count(*) FROM totals WHERE total > 0 AND (user, kind) NOT IN (SELECT user, kind FROM counted))";
 const TOTALS_OF: &str = "SELECT user, name, total FROM totals JOIN kinds USING (kind)
     WHERE user = ?1 AND (?2 IS NULL OR name = ?2)";
 
@@ -259,6 +262,15 @@ impl File {
             Ok(())
         };
         self.told(read())
+    }
+
+    /// How many claims there are, and how many sums are not what they come to.
+    pub fn audit(&self) -> Result<(u64, u64), PointsError> {
+        let audit = || {
+            let count = |query| self.connection.query_row(query, [], |row| number(row, 0));
+            Ok((count("SELECT count(*) FROM claims")?, count(WRONG)?))
+        };
+        self.told(audit())
     }
 
     /// The frame up to which every claim of a lane is here, when it was last synced.

@@ -23,6 +23,7 @@ mod book;
 mod file;
 mod rates;
 mod redis;
+mod redis_audit;
 
 use crate::event::Sequence;
 

@@ -2,7 +2,8 @@
 //!
 //! Keys: `ff:{0}:points` has the sums, a field `<kind>:<user>`, and can be read by a person; `ff:{0}:points:claims` has
 //! every user and time that was ever claimed, and `ff:{0}:points:kinds` the kinds there are. `…:before` is what stepped
-//! aside. Besides the commands of the counters an access list must allow `hscan`.
+//! aside. Besides the commands of the counters an access list must allow `hscan`; and `rename`, for a
+//! Redis that has lost one of the two.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,11 @@ use super::{Question, Rates, Standings};
 use crate::config::CountersConfig;
 use crate::redis_address::{RedisAddress, connecting};
 
-const CLAIMS: &str = "ff:{0}:points:claims";
-const SUMS: &str = "ff:{0}:points";
+pub(super) const CLAIMS: &str = "ff:{0}:points:claims";
+pub(super) const SUMS: &str = "ff:{0}:points";
 const KINDS: &str = "ff:{0}:points:kinds";
 /// Fields that a look at all sums asks for at once.
-const SCANNED_AT_ONCE: usize = 1_000;
+pub(super) const SCANNED_AT_ONCE: usize = 1_000;
 
 /// What Redis says to claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,26 +196,7 @@ impl RemotePoints {
         self.tell("", 0, &[]).await.map(drop)
     }
 
-    /// Which of these claims Redis has, and how many sums differ from its claims, for who checks them.
-    ///
-    /// # Errors
-    /// Redis cannot be asked.
-    pub async fn lacks(&mut self, rows: &[Row]) -> Result<usize, PointsError> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let mut asking = redis::cmd("HMGET");
-        asking.arg(CLAIMS);
-        for row in rows {
-            asking.arg(format!("{}:{}", row.timestamp, row.user));
-        }
-        let held: Vec<Option<String>> = self
-            .ask(async |connection| asking.query_async(connection).await)
-            .await?;
-        Ok(held.iter().filter(|held| held.is_none()).count())
-    }
-
-    async fn ask<T: FromRedisValue>(
+    pub(super) async fn ask<T: FromRedisValue>(
         &mut self,
         call: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, PointsError> {
@@ -242,6 +224,6 @@ impl RemotePoints {
 }
 
 /// The kind of the claim that was first: what stands behind token and sequence.
-fn winner(value: &str) -> Option<Box<str>> {
+pub(super) fn winner(value: &str) -> Option<Box<str>> {
     value.splitn(3, ':').nth(2).map(Into::into)
 }

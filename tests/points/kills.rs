@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::support::backend::{Backend, Stage};
 use crate::support::client::Client;
@@ -17,12 +18,14 @@ use crate::{Points, event, points, send, try_points};
 
 const USERS: u64 = 7;
 const CLIENTS: u64 = 6;
+/// How long a client rests before it tries again.
+const REST: Duration = Duration::from_millis(5);
 
 /// A user and a timestamp; what happened follows from both.
 type Pair = (u64, u64);
 
 fn kind_of((user, timestamp): Pair) -> (&'static str, u64) {
-    [("LOGIN", 1), ("PURCHASE", 10), ("REFERRAL", 20)][((user + timestamp) % 3) as usize]
+    [("LOGIN", 1), ("PURCHASE", 10), ("REFERRAL", 20)][usize::try_from((user + timestamp) % 3).unwrap()]
 }
 
 /// What the clients of a test were told.
@@ -112,17 +115,22 @@ impl Crowd {
             crowd.threads.push(thread::spawn(move || {
                 let mut clients: BTreeMap<SocketAddr, Client> = BTreeMap::new();
                 while !stopped.load(Ordering::Acquire) {
+                    let address = {
+                        let addresses = addresses.lock().unwrap();
+                        addresses[usize::try_from(dice.below(addresses.len() as u64)).unwrap()]
+                    };
+                    let client = clients.entry(address).or_insert_with(|| Client::new(address));
+                    if client.connect().is_err() {
+                        // Nothing was sent, and it may be a while until the gateway is back.
+                        thread::sleep(REST);
+                        continue;
+                    }
                     let newest = {
                         let mut turn = turn.lock().unwrap();
                         *turn += 1;
                         *turn / 3
                     };
                     let pair = (dice.below(USERS), newest + dice.below(4));
-                    let address = {
-                        let addresses = addresses.lock().unwrap();
-                        addresses[dice.below(addresses.len() as u64) as usize]
-                    };
-                    let client = clients.entry(address).or_insert_with(|| Client::new(address));
                     let status = try_send(client, pair);
                     told.lock().unwrap().note(pair, status);
                 }
