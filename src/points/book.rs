@@ -185,7 +185,7 @@ impl Points {
     pub fn standings(&self, question: &Question, rates: &Rates) -> Result<Standings, PointsError> {
         let mut standings = Standings::new();
         let asked = (question.user.as_deref(), question.kind.as_deref());
-        self.read(|file| {
+        let look = |file: &File| {
             file.totals(asked, &mut |user, kind, total| {
                 let points = rates.points(kind, total);
                 match standings.last_mut() {
@@ -193,7 +193,13 @@ impl Points {
                     _ => standings.push((user.into(), points)),
                 }
             })
-        })?;
+        };
+        if question.user.is_some() {
+            self.read(look)?;
+        } else {
+            // All users may be many, and others must not wait for them.
+            File::look(&self.path)?.as_ref().map(look).transpose()?;
+        }
         Ok(standings)
     }
 

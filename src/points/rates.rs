@@ -237,7 +237,7 @@ mod tests {
     fn a_file_that_cannot_be_used_says_what_is_wrong_and_where() {
         let long = format!("events: [{{name: A, point: 1, description: {}}}]", "x".repeat(501));
         for (text, what) in [
-            ("", "events"),
+            ("", "end of input"),
             ("events: []", "1 to 1000"),
             ("events: [{name: A}]", "point"),
             ("events: [{name: A, point: 0}]", "events[0].point"),

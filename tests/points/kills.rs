@@ -207,17 +207,20 @@ fn a_gateway_alone_that_is_killed_counts_each_pair_once() {
 
 #[test]
 fn a_restart_without_a_pause_forgets_no_pair() {
-    let mut gateway = Gateway::start();
-    let crowd = Crowd::start(&[&gateway], 7);
-    for _ in 0..2 {
+    for backend in Backend::KINDS {
+        let stage = backend.stage();
+        let mut gateway = stage.settings.start();
+        let crowd = Crowd::start(&[&gateway], 7);
+        for _ in 0..2 {
+            crowd.wait_for_more(100);
+            gateway.hand_over();
+        }
         crowd.wait_for_more(100);
-        gateway.hand_over();
+        let mut told = crowd.finish();
+        check_firsts(&told);
+        told.clear_up(&gateway);
+        check(&told, &[&gateway]);
     }
-    crowd.wait_for_more(100);
-    let mut told = crowd.finish();
-    check_firsts(&told);
-    told.clear_up(&gateway);
-    check(&told, &[&gateway]);
 }
 
 /// A Redis that loses nothing that it said.
