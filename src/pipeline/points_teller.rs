@@ -156,7 +156,7 @@ impl Teller {
                 Reply::Told(_, winners) => {
                     told = rows.last().map_or(told, |row| row.number);
                     let is_all = rows.len() < TOLD_AT_ONCE;
-                    self.heard(rows, winners, told);
+                    self.heard(&rows, winners, told);
                     self.told = Some(told);
                     if is_all {
                         return Ok(());
@@ -178,13 +178,21 @@ impl Teller {
     }
 
     /// Redis has these, and for some an earlier claim of somebody else.
-    fn heard(&mut self, rows: Vec<Row>, winners: Vec<Option<Box<str>>>, told: u64) {
+    fn heard(&mut self, rows: &[Row], winners: Vec<Option<Box<str>>>, told: u64) {
         if rows.is_empty() {
             return;
         }
+        // Who hears that somebody else was first may rely on it that we know what the first was.
+        let is_other =
+            |(row, winner): &(&Row, &Option<Box<str>>)| winner.as_ref().is_some_and(|kind| *kind != row.kind);
+        let corrected = rows.iter().zip(&winners).filter(is_other);
+        let corrected = corrected.filter_map(|(row, winner)| Some((row.clone(), winner.clone()?)));
+        let corrected: Vec<_> = corrected.collect();
+        if let Err(error) = self.desk.book.set_told((&self.token, told), &corrected) {
+            tracing::warn!(%error, "what Redis was told of points cannot be noted; it may be told again");
+        }
         let figures = &self.shared.metrics.events;
-        let mut corrected = Vec::new();
-        for (row, winner) in rows.into_iter().zip(winners) {
+        for (row, winner) in rows.iter().zip(winners) {
             let word = if winner.is_none() {
                 Word::Counted
             } else {
@@ -198,12 +206,6 @@ impl Teller {
                 };
             }
             self.shared.answers.tell_deferred(row.sequence, word);
-            if let Some(kind) = winner.filter(|kind| *kind != row.kind) {
-                corrected.push((row, kind));
-            }
-        }
-        if let Err(error) = self.desk.book.set_told((&self.token, told), &corrected) {
-            tracing::warn!(%error, "what Redis was told of points cannot be noted; it may be told again");
         }
     }
 }
