@@ -31,6 +31,7 @@ pub mod decode;
 pub mod directory;
 pub mod enrich;
 pub mod journal;
+pub mod points;
 pub mod store;
 
 pub mod pipeline;

@@ -7,10 +7,11 @@ use super::setting::{Gathered, Setting};
 use super::variables::{Place, Variables};
 
 /// Short names, the stronger first. The full name of a key is stronger than these.
-const SHORT_NAMES: [(&str, &[&str]); 11] = [
+const SHORT_NAMES: [(&str, &[&str]); 12] = [
     ("edge.ports", &["PORT", "API_SERVER_PORT"]),
     ("edge.host", &["HOST", "API_SERVER_HOST"]),
     ("http.allowed_origins", &["ALLOWED_ORIGINS"]),
+    ("points.path", &["EVENTS_POINTS_PATH"]),
     ("limit.max", &["RATE_LIMIT_MAX"]),
     ("limit.window_ms", &["RATE_LIMIT_WINDOW"]),
     ("journal.data_dir", &["FOOTFALL_DATA_DIR"]),

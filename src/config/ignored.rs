@@ -16,11 +16,10 @@ const THREADS: &str = "workers are threads: FOOTFALL_EDGE_WORKERS";
 const NOT_YET: &str = "nothing in this version uses it";
 const IN_URL: &str = "put it into REDIS_URL";
 
-const FOREIGN: [(&str, &str); 15] = [
+const FOREIGN: [(&str, &str); 14] = [
     ("CLUSTER_WORKERS", THREADS),
     ("DATABASE_URL", ELSEWHERE),
     ("ENABLE_CLUSTER", THREADS),
-    ("EVENTS_POINTS_PATH", NOT_YET),
     ("JWT_SECRET", NOT_YET),
     ("LOG_FORMAT", "its name here is FOOTFALL_LOG_FORMAT"),
     ("MONGODB_URI", ELSEWHERE),

@@ -18,6 +18,7 @@ mod keeping;
 pub mod keys;
 mod load;
 mod operations;
+mod points;
 mod problem;
 mod query;
 mod redis_url;
@@ -40,6 +41,7 @@ pub use imports::ImportsConfig;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
+pub use points::PointsConfig;
 pub use problem::{ConfigError, Problem};
 pub use query::QueryConfig;
 pub use sources::{Flag, Sources};
@@ -57,6 +59,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// Imports of what was before.
     pub imports: ImportsConfig,
+    /// Events that earn their user points.
+    pub points: PointsConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

@@ -228,6 +228,7 @@ fn every_field_is_read() {
             }),
             properties: br#"{"colour":"red","size":42}"#,
             items: br#"[{"sku":"a"}]"#,
+            points: None,
         };
         assert_eq!(event, Ok(sent));
     };

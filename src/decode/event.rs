@@ -70,6 +70,8 @@ pub struct Sent<'a> {
     pub properties: &'a [u8],
     /// The bytes of a JSON array, or none.
     pub items: &'a [u8],
+    /// It earns its user points, once for this time; nothing that a body of events can say.
+    pub points: Option<u64>,
 }
 
 /// An amount of money; without a currency it is the site's.

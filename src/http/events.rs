@@ -201,7 +201,7 @@ impl Events {
     }
 }
 
-fn user_agent(headers: &HeaderMap) -> &str {
+pub(super) fn user_agent(headers: &HeaderMap) -> &str {
     let sent = headers
         .get(USER_AGENT)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());

@@ -26,6 +26,7 @@ mod pages;
 mod path_id;
 mod pixel;
 mod place;
+mod points;
 mod problem;
 mod questions;
 mod questions_voice;
@@ -56,6 +57,7 @@ use self::events::Events;
 use self::events_voice::EventsVoice;
 use self::gate::Gate;
 use self::imports::Imports;
+use self::points::UserPoints;
 use self::problem::problem;
 use self::questions::Questions;
 use self::questions_voice::QuestionsVoice;
@@ -70,6 +72,7 @@ use crate::enrich::Countries;
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
 use crate::pipeline::{Intake, Reception, Shared};
+use crate::points::RatesWatch;
 use crate::query::Answers;
 
 /// What the workers' handlers are made from.
@@ -89,6 +92,8 @@ pub struct Service {
     pub body_budget: Arc<BodyBudget>,
     /// Who answers questions about events.
     pub answers: Arc<Answers<Machine>>,
+    /// What events are worth.
+    pub rates: Arc<RatesWatch>,
     /// Health answers.
     pub health: Health,
 }
@@ -113,6 +118,7 @@ struct Calls {
     events: Rc<Events>,
     questions: Rc<Questions>,
     imports: Rc<Imports>,
+    points: Rc<UserPoints>,
 }
 
 impl Service {
@@ -123,6 +129,15 @@ impl Service {
         let origins = Origins::new(&config.http.allowed_origins);
         let intake = Intake::new(self.shared.clone());
         let keyless = Gate::new(self.keyless.clone(), config.limit.legacy_headers);
+        let points = UserPoints {
+            reception: self.reception.clone(),
+            intake: intake.clone(),
+            gate: keyless.clone(),
+            origins: origins.clone(),
+            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
+            budget: self.body_budget.clone(),
+            rates: self.rates.clone(),
+        };
         let events = Events::new(
             (self.reception.clone(), self.body_budget.clone()),
             intake.clone(),
@@ -159,6 +174,7 @@ impl Service {
             events: Rc::new(events),
             questions: Rc::new(questions),
             imports: Rc::new(imports),
+            points: Rc::new(points),
         };
         self.with(Routes::new(&PUBLIC), Some(calls))
     }
@@ -213,6 +229,7 @@ impl Calls {
         match endpoint {
             Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
             Endpoint::Import => self.imports.answer(request, client, endpoint),
+            Endpoint::UserPoints if request.method() != Method::OPTIONS => self.points.answer(request, client),
             Endpoint::Stats | Endpoint::Visits if request.method() != Method::OPTIONS => {
                 self.visits.answer(request, client, endpoint)
             }
@@ -230,6 +247,7 @@ impl Inner {
         let mut response = match endpoint {
             Endpoint::Ping => document(StatusCode::OK, JSON, "\"OK\""),
             Endpoint::Healthcheck => document(StatusCode::OK, TEXT, "OK"),
+            Endpoint::Version => document(StatusCode::OK, TEXT, points::VERSION),
             Endpoint::Ready => self.health.ready(),
             Endpoint::Health => Health::check(),
             Endpoint::Metrics => document(StatusCode::OK, OPEN_METRICS, self.metrics.render()),
@@ -267,7 +285,11 @@ impl Inner {
     fn refuse(&self, reason: Reason, request: &Request<Incoming>, client: Client) -> Answer {
         let id = RequestId::of(request.headers(), client.via_proxy);
         tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
-        let mut response = problem(reason, &id);
+        let mut response = if self.calls.is_some() && UserPoints::speaks_at(request.uri().path()) {
+            UserPoints::no_such_call(reason, request, &id)
+        } else {
+            problem(reason, &id)
+        };
         if let Some(Calls { visits, .. }) = &self.calls {
             visits.voice.origins.add(request.headers(), response.headers_mut());
         }

@@ -28,6 +28,10 @@ pub enum Endpoint {
     Import,
     /// An event in a query, answered with a picture.
     Pixel,
+    /// The points dialect: events that earn their user points, and the points.
+    UserPoints,
+    /// The points dialect's version.
+    Version,
     /// The visits dialect's ping.
     Ping,
     /// The visits dialect's health check.
@@ -54,13 +58,14 @@ impl Endpoint {
     /// The methods it takes, as `Allow` lists them.
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Stats | Self::Import => "GET, HEAD, POST, OPTIONS",
+            Self::Stats | Self::Import | Self::UserPoints => "GET, HEAD, POST, OPTIONS",
             Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
             Self::UserEvents
             | Self::VisitorEvents
             | Self::Pixel
+            | Self::Version
             | Self::Ping
             | Self::Healthcheck
             | Self::Live
@@ -79,7 +84,7 @@ impl Endpoint {
             Method::OPTIONS => true,
             Method::POST => matches!(
                 self,
-                Self::Stats | Self::Visits | Self::Events | Self::Query | Self::Import
+                Self::Stats | Self::Visits | Self::Events | Self::Query | Self::Import | Self::UserPoints
             ),
             Method::GET | Method::HEAD => !matches!(self, Self::Visits | Self::Query | Self::User | Self::Visitor),
             Method::DELETE => matches!(self, Self::Events | Self::User | Self::Visitor),
@@ -94,7 +99,7 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 23] = [
+pub const PUBLIC: [(&str, Endpoint); 25] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -105,6 +110,8 @@ pub const PUBLIC: [(&str, Endpoint); 23] = [
     ("/api/v1/visitors/{id}", Endpoint::Visitor),
     ("/api/v1/visitors/{id}/events", Endpoint::VisitorEvents),
     ("/api/v1/imports/{name}", Endpoint::Import),
+    ("/v1/users/events", Endpoint::UserPoints),
+    ("/version", Endpoint::Version),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

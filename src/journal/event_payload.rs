@@ -37,6 +37,7 @@ const HAS_KEY: u32 = 29;
 const NETWORK: u32 = 30;
 const IMPORT: u32 = 33;
 const LINE: u32 = 34;
+const POINTS: u32 = 37;
 
 /// How an event came and is counted, which is no part of the fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Manner {
     pub is_other: bool,
     /// The line that it was in an import. That tells it from all others, so its id means nothing for counting.
     pub import: Option<ImportMark>,
+    /// It earns its user points, once for this time of the client's.
+    pub points: Option<u64>,
 }
 
 /// Writes the payload of an event.
@@ -82,6 +85,9 @@ pub fn put_event(into: &mut Vec<u8>, event: &Event<'_>, manner: Manner) {
     if let Some(ImportMark { id, line }) = manner.import {
         put_bytes(into, IMPORT, &id);
         put_number(into, LINE, line);
+    }
+    if let Some(timestamp) = manner.points {
+        put_number(into, POINTS, timestamp);
     }
 }
 
@@ -143,6 +149,7 @@ pub fn read_event(payload: &[u8]) -> Option<(Event<'_>, Manner)> {
             (TIME_MS, Value::Number(number)) => time_ms = Some(number),
             (REQUEST, Value::Number(number)) => manner.request = number,
             (IS_OTHER, Value::Number(number)) => manner.is_other = number != 0,
+            (POINTS, Value::Number(number)) => manner.points = Some(number),
             (VISITOR_HASH, Value::Number(number)) => event.visitor = Visitor::Daily(number),
             (HAS_KEY, Value::Number(number)) => event.has_key = number != 0,
             (SCREEN, Value::Number(number)) => event.screen = Some(screen(number)?),
@@ -278,6 +285,7 @@ mod tests {
                 id: [3; 16],
                 line: 70_000,
             }),
+            points: Some(0),
         };
         let mut with_later = Vec::new();
         put_number(&mut with_later, 500, 5);

@@ -1,6 +1,6 @@
 //! Who waits for what apply decides about single frames.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,6 +42,8 @@ pub struct Answers {
     waiting: Mutex<BTreeMap<Sequence, Waiter>>,
     /// Those who wait to hear of the session of a frame.
     sessions: Mutex<BTreeMap<Sequence, oneshot::Sender<SessionWord>>>,
+    /// Those for one event whose word comes later than that of the frames around it.
+    deferred: Mutex<HashMap<Sequence, oneshot::Sender<Vec<Word>>>>,
 }
 
 #[derive(Debug)]
@@ -103,6 +105,31 @@ impl Answers {
         }
     }
 
+    /// Whoever waits for the frame of an event waits for a word that comes by [`Answers::tell_deferred`], if it is the
+    /// only one of its request.
+    pub fn defer(&self, sequence: Sequence) {
+        let mut waiting = self.lock();
+        if let Some(Waiter::Events(1, _, _)) = waiting.get(&sequence)
+            && let Some(Waiter::Events(_, _, waiter)) = waiting.remove(&sequence)
+        {
+            self.lock_deferred().insert(sequence, waiter);
+        }
+    }
+
+    /// Tells whoever waits for a word that came later.
+    pub fn tell_deferred(&self, sequence: Sequence, word: Word) {
+        let waiter = self.lock_deferred().remove(&sequence);
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(vec![word]);
+        }
+    }
+
+    /// Whoever waited for this frame, and those behind it of its request, does not any more.
+    pub fn give_up(&self, first: Sequence) {
+        self.forget(first, first);
+        self.lock_deferred().remove(&first);
+    }
+
     /// Drops those whose first frame is in `first..=last`: what they wait for will not come.
     pub fn forget(&self, first: Sequence, last: Sequence) {
         let is_other = |sequence: &Sequence| *sequence < first || *sequence > last;
@@ -117,6 +144,10 @@ impl Answers {
 
     fn sessions(&self) -> MutexGuard<'_, BTreeMap<Sequence, oneshot::Sender<SessionWord>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_deferred(&self) -> MutexGuard<'_, HashMap<Sequence, oneshot::Sender<Vec<Word>>>> {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Sequence, Waiter>> {
@@ -146,6 +177,23 @@ mod tests {
         assert_eq!(first_words.try_recv().unwrap(), [Word::Counted, Word::Duplicate]);
         assert_eq!(second_words.try_recv().unwrap(), [Word::Repeated]);
         assert!(!answers.is_awaited());
+    }
+
+    #[test]
+    fn a_word_that_comes_later_is_not_forgotten_with_the_frames_around_it() {
+        let answers = Answers::default();
+        let [(first, mut first_words), (second, mut second_words)] = [(); 2].map(|()| oneshot::channel());
+        answers.expect_words(Sequence(5), 1, first);
+        answers.expect_words(Sequence(6), 1, second);
+        answers.defer(Sequence(5));
+        answers.defer(Sequence(6));
+        answers.forget(Sequence::ZERO, Sequence(9));
+        assert!(!answers.is_awaited());
+        answers.give_up(Sequence(6));
+        answers.tell_deferred(Sequence(5), Word::Duplicate);
+        answers.tell_deferred(Sequence(6), Word::Duplicate);
+        assert_eq!(first_words.try_recv().unwrap(), [Word::Duplicate]);
+        assert!(second_words.try_recv().is_err());
     }
 
     #[test]

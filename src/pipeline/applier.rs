@@ -98,7 +98,7 @@ pub fn advance(shared: &Shared, core: &mut Core) {
     }
     let read = core.advance(synced, shared);
     if let Err(error) = &read {
-        tracing::error!(%error, "the journal cannot be read; trying again");
+        tracing::error!(%error, "the journal cannot be applied; trying again");
     }
     shared.status.set_unreadable(read.is_err());
     if shared.is_embedded() {
@@ -111,6 +111,10 @@ pub fn advance(shared: &Shared, core: &mut Core) {
 
 /// Writes the ledger durably, and lets go of segments that nobody needs any more.
 pub fn persist(shared: &Shared, core: &mut Core) {
+    if let Err(error) = core.sync_points(shared) {
+        tracing::error!(%error, "the points' database takes no writes; the journal keeps everything until it does");
+        return;
+    }
     if let Err(error) = core.ledger.persist() {
         tracing::error!(%error, "the counters' database takes no writes; the journal keeps everything until it does");
         return;

@@ -12,7 +12,7 @@ use crate::journal::payload::{self, Manner};
 pub struct EventBatch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// How many have an id of the client's, so that apply has a word on them.
+    /// How many have an id of the client's, or earn points, so that apply has a word on them.
     with_id: usize,
     /// The latest time at which one was received.
     received_ms: u64,
@@ -77,7 +77,7 @@ impl EventBatch {
         if fits {
             self.ends.push(self.bytes.len());
             let has_id = matches!(event.id, EventId::Client(_)) && manner.import.is_none();
-            self.with_id += usize::from(has_id);
+            self.with_id += usize::from(has_id || manner.points.is_some());
             self.received_ms = self.received_ms.max(event.received_ms);
         } else {
             self.bytes.truncate(start);
@@ -147,7 +147,7 @@ impl EventBatch {
         self.ends.is_empty()
     }
 
-    /// How many have an id of the client's.
+    /// How many have an id of the client's, or earn points.
     pub const fn with_id(&self) -> usize {
         self.with_id
     }
@@ -206,6 +206,7 @@ mod tests {
             request: 7,
             is_other: true,
             import: None,
+            points: None,
         };
         let event = |id, received_ms| Event {
             title: "Shoes",

@@ -8,6 +8,7 @@ use super::backlog::{Backlog, Batch};
 use super::beside::Beside;
 use super::frames::{live_frame, replay_frame};
 use super::known_sessions::KnownSessions;
+use super::points::{Claiming, PointsDesk};
 use super::retention::{has_window, holder_of, window_before};
 use crate::apply::Apply;
 use crate::config::ApplyConfig;
@@ -29,6 +30,8 @@ pub struct Core {
     reader: Reader,
     beside: Beside,
     apply: Apply,
+    /// Who claims points; `None` where nobody keeps them.
+    points: Option<Claiming>,
     /// Bytes of frames read while nobody knew what Redis holds.
     unplaced_bytes: u64,
     /// The open sessions, for whoever asks.
@@ -71,9 +74,17 @@ impl Core {
             segments,
             config: config.clone(),
             key,
+            points: None,
             unplaced_bytes: 0,
             known: None,
         }
+    }
+
+    /// Claims points; to be called before anything is read.
+    #[must_use]
+    pub fn with_points(mut self, desk: Option<Arc<PointsDesk>>) -> Self {
+        self.points = desk.map(Claiming::new);
+        self
     }
 
     /// Takes the ids of the other lane's visits into account; to be called before anything is read.
@@ -130,11 +141,22 @@ impl Core {
             beside,
             apply,
             ledger,
+            points,
+            key,
             ..
         } = self;
-        replay_upto(ledger.cursor(), reader, beside, apply)?;
+        let points = points.as_ref().map(|points| points.desk.as_ref());
+        let claimed = points.map(|points| points.book.cursor(*key)).transpose();
+        let claimed = claimed.map_err(io::Error::other)?.unwrap_or_default();
+        // What is counted is claimed already; after a power cut maybe not, and it does no harm to claim it again.
+        let (held, claimed) = (ledger.cursor(), claimed.min(ledger.cursor()));
+        replay_upto(claimed, (reader, beside), apply, None)?;
+        replay_upto(held, (reader, beside), apply, points)?;
         apply.drain();
-        let (frames, _) = replay_upto(upto, reader, beside, apply)?;
+        let (frames, _) = replay_upto(upto, (reader, beside), apply, points)?;
+        points
+            .map_or(Ok(()), |points| points.book.commit())
+            .map_err(io::Error::other)?;
         let deltas = apply.drain();
         ledger.note_imports(apply.drain_imports());
         let to = reader.last().max(ledger.cursor());
@@ -153,22 +175,35 @@ impl Core {
                 apply,
                 ledger,
                 backlog,
+                points,
+                segments,
                 unplaced_bytes,
                 known,
                 ..
             },
             mut bytes,
         ) = (self, 0);
+        let (mut last, mut claimed) = (reader.last(), Ok(()));
         let result = reader.read(upto, |frame, length| {
-            bytes += length as u64;
-            live_frame(apply, frame, known.as_mut(), shared);
-            true
+            claimed = live_frame(apply, frame, (known.as_mut(), points), shared);
+            if claimed.is_ok() {
+                bytes += length as u64;
+                last = frame.sequence;
+            }
+            claimed.is_ok()
         });
         shared.metrics.journal.damages.inc_by(reader.take_damages());
+        if claimed.is_err() {
+            // The frame that could not claim is the next one.
+            *reader = Reader::new(segments.clone(), last);
+        }
+        let settled = points.as_mut().map_or(Ok(()), |points| points.settle(shared));
         // Whoever still waits for one of these frames waits for one that cannot be read.
         shared.answers.forget(Sequence::ZERO, reader.last());
         let to = reader.last();
-        shared.decided.advance(to);
+        if settled.is_ok() {
+            shared.decided.advance(to);
+        }
         if to > ledger.cursor() {
             let deltas = apply.drain();
             ledger.note_imports(apply.drain_imports());
@@ -181,7 +216,20 @@ impl Core {
                 None => *unplaced_bytes += bytes,
             }
         }
-        result
+        result.and(claimed).and(settled)
+    }
+
+    /// Brings to the disk what was claimed of points, before anybody says that it is counted up to the ledger's cursor.
+    ///
+    /// # Errors
+    /// When the file takes no writes.
+    pub fn sync_points(&mut self, shared: &Shared) -> io::Result<()> {
+        let Some(points) = &mut self.points else {
+            return Ok(());
+        };
+        points.settle(shared)?;
+        let synced = points.desk.book.sync(self.key, self.ledger.cursor());
+        synced.map_err(io::Error::other)
     }
 
     /// Counts the frames that Redis lacked when it was last heard of: until it is heard again, they wait.
@@ -277,9 +325,10 @@ impl Core {
         let (start, since_ms) = window_start(&self.segments, &self.config, held);
         let mut reader = Reader::new(self.segments.clone(), start);
         let mut beside = Beside::since(self.others.as_ref(), since_ms);
-        replay_upto(held, &mut reader, &mut beside, &mut apply)?;
+        let points = self.points.as_ref().map(|points| points.desk.as_ref());
+        replay_upto(held, (&mut reader, &mut beside), &mut apply, None)?;
         apply.drain();
-        let (_, bytes) = replay_upto(self.head(), &mut reader, &mut beside, &mut apply)?;
+        let (_, bytes) = replay_upto(self.head(), (&mut reader, &mut beside), &mut apply, points)?;
         Ok(Batch {
             to: self.head(),
             deltas: apply.drain(),
@@ -312,13 +361,18 @@ fn window_start(segments: &Segments, config: &ApplyConfig, from: Sequence) -> (S
 }
 
 /// Replays frames in the order of both lanes; how many of this lane, and their bytes.
-fn replay_upto(upto: Sequence, reader: &mut Reader, beside: &mut Beside, apply: &mut Apply) -> io::Result<(u64, u64)> {
+fn replay_upto(
+    upto: Sequence,
+    (reader, beside): (&mut Reader, &mut Beside),
+    apply: &mut Apply,
+    points: Option<&PointsDesk>,
+) -> io::Result<(u64, u64)> {
     let (mut frames, mut bytes, mut heard) = (0, 0, Ok(()));
     reader.read(upto, |frame, length| {
         frames += 1;
         bytes += length as u64;
         heard = beside.tell_before(frame.sequence, apply);
-        replay_frame(apply, frame);
+        heard = std::mem::replace(&mut heard, Ok(())).and_then(|()| replay_frame(apply, frame, points));
         heard.is_ok()
     })?;
     heard?;

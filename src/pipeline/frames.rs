@@ -1,35 +1,68 @@
 //! What a frame of the log means to apply, and the word that those get who wait for it.
 
+use std::io;
+
 use super::Shared;
 use super::answers::{Answer, SessionWord, Word};
 use super::known_sessions::{KnownSessions, Says};
+use super::points::{Claiming, PointsDesk};
 use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step, field_of};
 use crate::event::{Country, Event, EventId, ImportKey, ImportPart, Progress, SiteId};
 use crate::journal::Frame;
 use crate::journal::payload::{Import, Manner, Payload, Visit};
 
 /// Applies a frame again for which nobody waits.
-pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
+///
+/// # Errors
+/// When its points cannot be claimed.
+pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>, points: Option<&PointsDesk>) -> io::Result<()> {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => apply.replay(keyed(visit)),
         Payload::Event(event, manner) => {
             mark(apply, event.site, manner);
-            apply.replay_event(named(&event, manner));
+            let is_first = points.map(|points| points.claim_again(&event, manner, frame.sequence));
+            if is_first.transpose()?.unwrap_or(true) {
+                apply.replay_event(named(&event, manner));
+            }
         }
         Payload::Import(import) => import_frame(apply, &import),
         Payload::Advance | Payload::Erasure(_) | Payload::Sign(_) | Payload::Unknown => {}
     }
+    Ok(())
 }
 
 /// Applies a frame for the first time, and answers whoever waits for it.
-pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, known: Option<&mut KnownSessions>, shared: &Shared) {
+///
+/// # Errors
+/// When its points cannot be claimed; then it is not applied.
+pub fn live_frame(
+    apply: &mut Apply,
+    frame: Frame<'_>,
+    (known, points): (Option<&mut KnownSessions>, &mut Option<Claiming>),
+    shared: &Shared,
+) -> io::Result<()> {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => {
             let step = apply.visit(keyed(visit));
             let answer = answer(step, visit, apply, shared);
             shared.answers.give(frame.sequence, answer);
+        }
+        Payload::Event(fact, manner @ Manner { points: Some(_), .. }) if points.is_some() => {
+            let claimed = points
+                .as_mut()
+                .map(|points| points.claim(&fact, manner, frame.sequence, shared));
+            let says = if claimed.transpose()?.unwrap_or_default() {
+                apply.event(named(&fact, manner));
+                Says::Event
+            } else {
+                if shared.config.store.enabled {
+                    shared.decided.note(frame.sequence);
+                }
+                Says::Sign
+            };
+            tell_session(frame, &fact, (known, says), shared);
         }
         Payload::Event(fact, manner) => {
             mark(apply, fact.site, manner);
@@ -53,6 +86,7 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, known: Option<&mut KnownS
         Payload::Import(import) => import_frame(apply, &import),
         Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
     }
+    Ok(())
 }
 
 fn tell_session(

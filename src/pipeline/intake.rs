@@ -170,7 +170,7 @@ impl Intake {
         let patience = clock::ms(self.shared.config.apply.answer_ms_max);
         let Ok(Ok(word)) = timeout(patience, word).await else {
             // It is in the log, but nobody can say whether it counts.
-            self.shared.answers.forget(first, first);
+            self.shared.answers.give_up(first);
             return Err(Reason::DurabilityUnknown);
         };
         Ok(word)

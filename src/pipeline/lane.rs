@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use super::applier::Applier;
 use super::known_sessions::KnownSessions;
 use super::parts::{Duty, Found, Parts};
+use super::points::PointsDesk;
 use super::storer::Storer;
 use super::walk::Tracks;
 use super::{PipelineError, Shared, redis_clients};
@@ -21,11 +22,14 @@ pub struct Opened {
     home: Home,
     found: Found,
     redis: Option<(RedisCounters, RedisReader)>,
+    points: Arc<PointsDesk>,
 }
 
 /// A lane in service.
 pub struct Running {
     pub(super) shared: Arc<Shared>,
+    /// Users' points, for both lanes.
+    pub(super) points: Arc<PointsDesk>,
     home: Home,
     segments: Arc<Segments>,
     head: Sequence,
@@ -49,7 +53,7 @@ impl Opened {
     ///
     /// # Errors
     /// When they cannot be read or written, or a setting does not fit.
-    pub fn open(lock: LaneLock, config: &Config) -> Result<Self, PipelineError> {
+    pub fn open(lock: LaneLock, config: &Config, points: &Arc<PointsDesk>) -> Result<Self, PipelineError> {
         let home = Home::open(lock)?;
         let identity = home.identity();
         let ledger = Ledger::open(home.counters_file(), identity.0)?;
@@ -57,7 +61,14 @@ impl Opened {
         let redis = redis_clients(config, ledger.standing().guard)?;
         let writer = redis.as_ref().map(Remote::writer);
         let found = Found::open((ledger, writer), (Arc::new(disk), identity))?;
-        Ok(Self { home, found, redis })
+        let found = found.with_points(points.clone());
+        let points = points.clone();
+        Ok(Self {
+            home,
+            found,
+            redis,
+            points,
+        })
     }
 
     /// Which lane it is.
@@ -93,6 +104,7 @@ impl Opened {
             journal: commits.start()?,
             applier: Stage::Waiting(Box::new(Applier::new(shared.clone(), core, self.redis))),
             shared,
+            points: self.points,
             home: self.home,
             segments,
             head,

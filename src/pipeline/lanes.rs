@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::beside::LEAP;
 use super::lane::{Opened, Running};
 use super::parts::Duty;
+use super::points::PointsDesk;
+use super::points_teller::TellerThread;
 use super::room::{judge, look_for_space};
 use super::stores::{events_folder, sessions_folder};
 use super::{PipelineError, Shared, Told};
@@ -24,6 +26,9 @@ use crate::store;
 /// A pipeline in service.
 pub struct Pipeline {
     shared: Arc<Shared>,
+    points: Arc<PointsDesk>,
+    /// Tells Redis of points, if there is one.
+    teller: Mutex<Option<TellerThread>>,
     space: Space,
     lanes: Mutex<Lanes>,
     /// The frames that this process writes lie above.
@@ -59,13 +64,17 @@ impl Pipeline {
         let (first, second) = (first?, second?);
         let (used_first, used_second) = (first.is_used()?, second.is_used()?);
         make_room(config)?;
+        let points = PointsDesk::new(config);
         if !used_second {
-            return Self::with_one(config, metrics, Opened::open(first, config)?, second);
+            return Self::with_one(config, metrics, Opened::open(first, config, &points)?, second);
         }
         if !used_first {
-            return Self::with_one(config, metrics, Opened::open(second, config)?, first);
+            return Self::with_one(config, metrics, Opened::open(second, config, &points)?, first);
         }
-        let (first, second) = (Opened::open(first, config)?, Opened::open(second, config)?);
+        let (first, second) = (
+            Opened::open(first, config, &points)?,
+            Opened::open(second, config, &points)?,
+        );
         // Visits go on where they went last.
         if first.head() >= second.head() {
             Self::with_two(config, metrics, first, second)
@@ -84,7 +93,7 @@ impl Pipeline {
         let mut writing = writing.start(config, metrics, Duty::Write { above }, None)?;
         writing.store(None)?;
         writing.apply()?;
-        Ok(Self::of(writing, above, Other::Unused(unused)))
+        Self::of(writing, above, Other::Unused(unused))?.with_points_begun()
     }
 
     fn with_two(
@@ -102,7 +111,7 @@ impl Pipeline {
         hear_beside(&mut writing, Sequence(u64::MAX))?;
         writing.store(Some(&resting))?;
         writing.apply()?;
-        Ok(Self::of(writing, above, Other::Resting(Box::new(resting))))
+        Self::of(writing, above, Other::Resting(Box::new(resting)))?.with_points_begun()
     }
 
     /// Takes visits into the lane that another process has just let go of; nothing is applied before
@@ -115,7 +124,8 @@ impl Pipeline {
         let [first, second] = Lane::BOTH.map(|lane| LaneLock::take(data_dir, lane));
         let lock = first.or(second)?;
         make_room(config)?;
-        let opened = Opened::open(lock, config)?;
+        let points = PointsDesk::new(config);
+        let opened = Opened::open(lock, config, &points)?;
         let away = opened.lane().other();
         let others = match away.identity(data_dir).map_err(JournalError::Io)? {
             Some(identity) => {
@@ -131,11 +141,12 @@ impl Pipeline {
         hear_beside(&mut writing, head)?;
         writing.shared.totals.set_whole(false);
         writing.shared.imports.set_away(true);
-        Ok(Self::of(writing, above, Other::Away(away)))
+        Self::of(writing, above, Other::Away(away))
     }
 
-    fn of(writing: Running, above: Sequence, other: Other) -> Self {
-        let shared = writing.shared.clone();
+    fn of(writing: Running, above: Sequence, other: Other) -> Result<Self, PipelineError> {
+        let (shared, points) = (writing.shared.clone(), writing.points.clone());
+        let teller = TellerThread::start(&shared, &points)?;
         let resting = match &other {
             Other::Resting(resting) => Some(resting.shared.clone()),
             Other::Unused(_) | Other::Away(_) => None,
@@ -143,7 +154,9 @@ impl Pipeline {
         shared.set_beside(resting);
         let space = space_of(&shared.config);
         judge(&space, &shared);
-        Self {
+        Ok(Self {
+            points,
+            teller: Mutex::new(teller),
             space,
             above,
             before: Told::own(&shared.totals),
@@ -152,7 +165,13 @@ impl Pipeline {
                 writing: Some(writing),
                 other,
             }),
-        }
+        })
+    }
+
+    /// From now on this process claims points; to be called before any frame is applied that others wait for.
+    fn with_points_begun(self) -> Result<Self, PipelineError> {
+        self.points.begin()?;
+        Ok(self)
     }
 
     /// Waits until the process before has let go of its lane, looks after that lane from then on, and begins to
@@ -170,7 +189,7 @@ impl Pipeline {
         let Some(writing) = &mut lanes.writing else {
             return Ok(());
         };
-        let opened = Opened::open(lock, config)?;
+        let opened = Opened::open(lock, config, &self.points)?;
         if let Some(applier) = writing.waiting() {
             applier.core_mut().replace_beside(opened.segments());
         }
@@ -180,6 +199,7 @@ impl Pipeline {
         take_into_account(&self.shared, &resting);
         resting.apply()?;
         writing.store(Some(&resting))?;
+        self.points.begin()?;
         writing.apply()?;
         self.shared.totals.set_whole(true);
         self.shared.imports.set_away(false);
@@ -219,7 +239,8 @@ impl Pipeline {
         let lock = LaneLock::take(&config.journal.data_dir, lane)?;
         if lock.is_used()? {
             let ours = lanes.writing.as_ref().map(|writing| writing.segments().clone());
-            let mut resting = Opened::open(lock, config)?.start(config, Arc::default(), Duty::Rest, ours)?;
+            let mut resting =
+                Opened::open(lock, config, &self.points)?.start(config, Arc::default(), Duty::Rest, ours)?;
             resting.apply()?;
             self.shared.set_beside(Some(resting.shared.clone()));
             lanes.other = Other::Resting(Box::new(resting));
@@ -277,6 +298,11 @@ impl Pipeline {
         let lane = Lane::BOTH[0];
         if let Other::Resting(resting) = std::mem::replace(&mut lanes.other, Other::Away(lane)) {
             resting.stop();
+        }
+        // Whatever it has to tell is claimed by now.
+        let teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(teller) = teller {
+            teller.stop();
         }
     }
 
@@ -353,7 +379,7 @@ mod tests {
             assert!(pipeline.shared().beside().is_none());
             if used {
                 let lock = LaneLock::take(folder.path(), second).unwrap();
-                Opened::open(lock, &config).unwrap();
+                Opened::open(lock, &config, &PointsDesk::new(&config)).unwrap();
             }
             pipeline.take_back().unwrap();
             assert_eq!(pipeline.shared().beside().is_some(), used);

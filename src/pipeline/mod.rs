@@ -49,6 +49,8 @@ mod open_sessions;
 mod own_ids;
 mod pace;
 pub mod parts;
+mod points;
+mod points_teller;
 mod rebuild;
 mod reception;
 mod retention;
@@ -63,6 +65,7 @@ mod storing;
 mod taking_up;
 mod totals;
 mod verify;
+mod verify_points;
 mod verify_sessions;
 mod verify_store;
 mod walk;
@@ -76,6 +79,7 @@ pub use imports::{ImportTurn, Imports};
 pub use intake::{Erased, EventsReceipt, Intake, Receipt, SessionReceipt};
 pub use lanes::Pipeline;
 pub use own_ids::OwnIds;
+pub use points::PointsDesk;
 pub use rebuild::{RebuildError, rebuild};
 pub use reception::{Judged, Named, Naming, Origin, Received, Reception, Rejected, Sender};
 pub use shared::Shared;
@@ -86,6 +90,7 @@ pub use verify::{VerifyError, verify};
 use crate::config::Config;
 use crate::counters::{CountersError, LedgerError, RedisCounters, RedisReader};
 use crate::journal::JournalError;
+use crate::points::PointsError;
 use crate::redis_address::RedisAddress;
 
 /// Why a pipeline could not be started.
@@ -94,6 +99,9 @@ pub enum PipelineError {
     /// The data directory or the journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The claims on points.
+    #[error(transparent)]
+    Points(#[from] PointsError),
     /// The embedded counters.
     #[error(transparent)]
     Ledger(#[from] LedgerError),

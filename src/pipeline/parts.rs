@@ -19,6 +19,7 @@ pub use super::storing::{Filling, Rows, Storing, StoringError};
 pub use super::taking_up::TakeUpError;
 pub use super::walk::{Told, Tracks, Walk};
 
+use super::points::PointsDesk;
 use super::{PipelineError, Shared};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -33,6 +34,7 @@ pub struct Found {
     writer: Option<[u8; 16]>,
     recovered: Recovered,
     identity: Identity,
+    points: Option<Arc<PointsDesk>>,
 }
 
 /// What a lane is served for.
@@ -71,7 +73,15 @@ impl Found {
             writer,
             recovered: Recovered::open(disk, identity)?,
             identity,
+            points: None,
         })
+    }
+
+    /// Keeps points, too.
+    #[must_use]
+    pub fn with_points(mut self, desk: Arc<PointsDesk>) -> Self {
+        self.points = Some(desk);
+        self
     }
 
     /// The last sequence that was given to a frame here.
@@ -102,7 +112,7 @@ impl Found {
             &config.apply,
             self.identity.0,
         );
-        let mut core = core.with_beside(others);
+        let mut core = core.with_beside(others).with_points(self.points.clone());
         if duty == Duty::Rest && core.ledger.cursor() >= head {
             core.rest();
         } else {
@@ -119,7 +129,9 @@ impl Found {
         if let Duty::Write { above } = duty {
             commits.log().skip_past(above);
         }
-        let shared = Arc::new(Shared::new(config.clone(), metrics, commits.log().clone()));
+        let mut shared = Shared::new(config.clone(), metrics, commits.log().clone());
+        shared.points = self.points;
+        let shared = Arc::new(shared);
         take_over_totals(&shared, &core.ledger);
         if !shared.is_embedded() {
             core.count_waiting(&shared).map_err(JournalError::Io)?;

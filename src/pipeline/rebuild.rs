@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::counters::{CountersError, RedisReader};
 use crate::journal::{JournalError, Lane};
 use crate::metrics::Metrics;
+use crate::points::RemotePoints;
 use crate::redis_address::RedisAddress;
 
 /// Time in which gateways that run notice that their counts are gone and contribute them again, many times over.
@@ -52,6 +53,9 @@ pub async fn rebuild(config: &Config, out: &mut dyn Write) -> Result<bool, Rebui
         out,
         "redis: generation {generation} has begun; former counters are kept as ff:{{0}}:…:before-{generation}"
     )?;
+    let points = |error| RebuildError::Pipeline(PipelineError::Points(error));
+    let mut remote = RemotePoints::new(&address, &config.counters).map_err(points)?;
+    remote.renew().await.map_err(points)?;
     contribute(config, out).await?;
     let deadline = Instant::now() + PATIENCE;
     let mut after = reader.gateways().await?;

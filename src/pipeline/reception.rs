@@ -97,6 +97,8 @@ pub struct Received<'r> {
     pub batch: EventBatch,
     /// What is thought of all of them.
     pub judged: Judged,
+    /// The id that the last one was given that had none.
+    pub own_id: [u8; 16],
 }
 
 /// Which events of a request are to be kept, and which cannot be.
@@ -209,6 +211,7 @@ impl Reception {
             context,
             batch: EventBatch::with_capacity(body_bytes + BYTES_ADDED),
             judged: Judged::default(),
+            own_id: [0; 16],
         }
     }
 }
@@ -233,10 +236,15 @@ impl Received<'_> {
     }
 
     fn take_at(&mut self, at: Standing, event: &Result<Sent<'_>, Flaw<'_>>) {
-        let Self { context, batch, judged } = self;
+        let Self {
+            context,
+            batch,
+            judged,
+            own_id,
+        } = self;
         let (index, has_name) = (at.index, context.sender.named.request().is_some());
         let taken = (*event).and_then(|sent| {
-            let kept = context.keep(&sent, at, batch);
+            let kept = context.keep(&sent, at, (&mut *batch, &mut *own_id));
             kept.map(|()| sent.id)
         });
         match taken {
@@ -263,7 +271,12 @@ impl Received<'_> {
 
 impl Context<'_> {
     /// Adds an event to those that are to be kept.
-    fn keep<'s>(&self, sent: &Sent<'s>, at: Standing, batch: &mut EventBatch) -> Result<(), Flaw<'s>> {
+    fn keep<'s>(
+        &self,
+        sent: &Sent<'s>,
+        at: Standing,
+        (batch, own_id): (&mut EventBatch, &mut [u8; 16]),
+    ) -> Result<(), Flaw<'s>> {
         let flaw = |reason, field, rule| Flaw {
             reason,
             field,
@@ -279,7 +292,10 @@ impl Context<'_> {
             .map_err(|rule| flaw(Reason::FieldInvalid, "revenue", rule))?;
         let derived;
         let id = match (sent.id, self.sender.named.request()) {
-            ("", None) => EventId::Own(self.reception.ids.next(self.now_ms)),
+            ("", None) => {
+                *own_id = self.reception.ids.next(self.now_ms);
+                EventId::Own(*own_id)
+            }
             ("", Some(request)) => {
                 derived = request.id_of(at.index);
                 EventId::Client(derived.as_bytes())
@@ -295,9 +311,10 @@ impl Context<'_> {
             city: place.city.as_str(),
             ..self.with_person(sent, &Event::new(site, sent.name, id, self.now_ms))
         };
+        // The operator has named the events that earn points.
         let namer = match self.sender.origin {
-            Origin::Key(_) => Namer::Known,
-            Origin::Page(_) => Namer::Anyone,
+            Origin::Page(_) if sent.points.is_none() => Namer::Anyone,
+            _ => Namer::Known,
         };
         let (is_other, claim) = self.reception.shared.names.is_other(site, (sent.name, namer));
         let manner = Manner {
@@ -308,6 +325,7 @@ impl Context<'_> {
                 .map_or(0, |request| request.mark_of(at.index)),
             is_other,
             import: self.sender.named.import().map(|id| ImportMark { id, line: at.line }),
+            points: sent.points,
         };
         if batch.push(&event, manner, self.config().event_bytes_max) {
             batch.claim(claim);

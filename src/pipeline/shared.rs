@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::decided::Decided;
 use super::imports::Imports;
 use super::names::Names;
+use super::points::PointsDesk;
 use super::status::Status;
 use super::totals::Totals;
 use crate::clock;
@@ -43,6 +44,8 @@ pub struct Shared {
     store_doubted: AtomicBool,
     /// How far the event store durably is, as far as segments are kept for it.
     stored_upto: ArcSwap<AtomicU64>,
+    /// Users' points; `None` where nobody keeps them.
+    pub points: Option<Arc<PointsDesk>>,
     /// What the applier has decided that the store has yet to take.
     pub(super) decided: Arc<Decided>,
     pub(super) answers: Answers,
@@ -77,6 +80,7 @@ impl Shared {
             stored: ArcSwapOption::empty(),
             store_doubted: AtomicBool::new(false),
             stored_upto: ArcSwap::from_pointee(AtomicU64::new(stored_upto)),
+            points: None,
             decided: Arc::default(),
             answers: Answers::default(),
             applied: watch::Sender::new(Sequence::ZERO),

@@ -274,6 +274,7 @@ impl Tracks {
             resting,
             key,
             decided: Some(shared.decided.clone()),
+            points: shared.points.clone(),
         }
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::core::{Core, RefoldError};
+use super::points::PointsDesk;
+use super::verify_points::verify_points;
 use super::verify_store::verify_store;
 use super::walk::Tracks;
 use super::{PipelineError, redis_clients};
@@ -38,6 +40,7 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
         return Err(VerifyError::Nothing(data_dir.clone()));
     }
     let mut surveyed = Vec::new();
+    let points = PointsDesk::new(config);
     for lane in used {
         let home = Home::open(LaneLock::take(data_dir, lane)?)?;
         let disk = RealDisk::new(&home.journal_folder())?;
@@ -50,13 +53,14 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
         let others = others.map(|(_, segments, _)| segments.clone());
         writeln!(out, "{}", home.lane())?;
         good &= tell_journal(*found, out)?;
-        let lane = check_lane(config, (home, segments, found.head), others, out)?;
+        let lane = check_lane((config, &points), (home, segments, found.head), others, out)?;
         counted.merge(&lane.core.ledger.whole());
         lanes.push(lane);
     }
-    if let Some((tracks, head)) = tracks(&surveyed) {
+    if let Some((tracks, head)) = tracks(&surveyed, &points) {
         good &= verify_store(config, (&tracks, head), &counted, out)?;
     }
+    good &= verify_points(config, &points, out).await?;
     if config.counters.redis_url.is_some() {
         good &= compare(&lanes, out).await?;
     }
@@ -65,7 +69,7 @@ pub async fn verify(config: &Config, out: &mut dyn Write) -> Result<bool, Verify
 }
 
 /// The lanes as the store is filled from them: the one that goes on is the one with the later frames.
-fn tracks(surveyed: &[(Home, Arc<Segments>, Survey)]) -> Option<(Tracks, Sequence)> {
+fn tracks(surveyed: &[(Home, Arc<Segments>, Survey)], points: &Arc<PointsDesk>) -> Option<(Tracks, Sequence)> {
     let (home, writing, found) = surveyed.iter().max_by_key(|(.., found)| found.head)?;
     let resting = surveyed.iter().find(|(other, ..)| other.lane() != home.lane());
     let tracks = Tracks {
@@ -73,19 +77,21 @@ fn tracks(surveyed: &[(Home, Arc<Segments>, Survey)]) -> Option<(Tracks, Sequenc
         resting: resting.map(|(_, segments, found)| (segments.clone(), found.head)),
         key: home.identity().0,
         decided: None,
+        points: Some(points.clone()),
     };
     Some((tracks, found.head))
 }
 
 fn check_lane(
-    config: &Config,
+    (config, points): (&Config, &Arc<PointsDesk>),
     (home, segments, head): (&Home, &Arc<Segments>, Sequence),
     others: Option<Arc<Segments>>,
     out: &mut dyn Write,
 ) -> Result<Checked, VerifyError> {
     let key = home.identity().0;
     let ledger = Ledger::open(home.counters_file(), key).map_err(PipelineError::from)?;
-    let mut core = Core::new(ledger, segments.clone(), &config.apply, key).with_beside(others);
+    let core = Core::new(ledger, segments.clone(), &config.apply, key);
+    let mut core = core.with_beside(others).with_points(Some(points.clone()));
     let counted = core.ledger.cursor();
     core.replay(head)?;
     writeln!(

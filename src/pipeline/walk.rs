@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::decided::Decided;
 use super::frames::{keyed, named};
+use super::points::PointsDesk;
 use super::retention::{holder_of, window_before};
 use crate::apply::Apply;
 use crate::config::ApplyConfig;
@@ -29,6 +30,8 @@ pub struct Tracks {
     pub key: [u8; 16],
     /// What the applier has decided, if one runs.
     pub decided: Option<Arc<Decided>>,
+    /// What has come of claims on points.
+    pub points: Option<Arc<PointsDesk>>,
 }
 
 impl Tracks {
@@ -80,6 +83,7 @@ pub struct Walk {
     resting: Option<(Reader, Sequence)>,
     judge: Judge,
     decided: Option<Arc<Decided>>,
+    points: Option<Arc<PointsDesk>>,
     /// Frames up to here are only decided, for the ids in them.
     after: Sequence,
     /// The last frame of the lane that takes visits.
@@ -109,6 +113,7 @@ impl Walk {
             resting: beside.map(|(segments, end)| (reader(segments, resting), *end)),
             judge,
             decided,
+            points: tracks.points.clone(),
             after,
             last: None,
             head: after,
@@ -123,6 +128,7 @@ impl Walk {
             resting: beside.map(|(segments, end)| (Reader::new(segments.clone(), after), *end)),
             judge: Judge::Nobody,
             decided: None,
+            points: None,
             after,
             last: None,
             head: after,
@@ -141,15 +147,20 @@ impl Walk {
             writing,
             resting,
             judge,
+            points,
             after,
             last,
             head,
             ..
         } = self;
-        let (mut go_on, mut beside) = (true, Ok(()));
-        let mut decide = |frame: Frame<'_>| match judge.decide(frame) {
-            Some(told) if frame.sequence > *after => take(frame.sequence, told),
-            _ => true,
+        let (mut go_on, mut beside, mut judged) = (true, Ok(()), Ok(()));
+        let mut decide = |frame: Frame<'_>| match judge.decide(frame, points.as_deref()) {
+            Ok(Some(told)) if frame.sequence > *after => take(frame.sequence, told),
+            Ok(_) => true,
+            Err(error) => {
+                judged = Err(error);
+                false
+            }
         };
         writing.read(upto, |frame, _| {
             let follows = last.is_some_and(|last| last.next() == frame.sequence);
@@ -174,6 +185,7 @@ impl Walk {
             })?;
             *head = (*head).max(upto.min(*end));
         }
+        judged?;
         if go_on {
             resting.take_if(|(_, end)| *end <= upto);
             *head = (*head).max(writing.last());
@@ -190,7 +202,10 @@ impl Walk {
     /// Learns what the applier has decided since the last time; up to where that reaches.
     fn ask_applier(&mut self) -> io::Result<Sequence> {
         let Judge::Applier(decided, duplicates) = &mut self.judge else {
-            return Ok(Sequence(u64::MAX));
+            // What has come of a claim can be looked up once the applier has made it.
+            let judges = self.points.is_some() && matches!(self.judge, Judge::Own(_));
+            let applier = self.decided.as_ref().filter(|_| judges);
+            return Ok(applier.map_or(Sequence(u64::MAX), |decided| decided.stretch().1));
         };
         // First up to where: what is decided meanwhile may be among the duplicates already, and harms nobody.
         let (_, upto) = decided.stretch();
@@ -209,8 +224,11 @@ impl Walk {
 }
 
 impl Judge {
-    fn decide<'a>(&mut self, frame: Frame<'a>) -> Option<Told<'a>> {
-        match (self, Payload::read(frame.kind, frame.payload)?) {
+    fn decide<'a>(&mut self, frame: Frame<'a>, points: Option<&PointsDesk>) -> io::Result<Option<Told<'a>>> {
+        let Some(payload) = Payload::read(frame.kind, frame.payload) else {
+            return Ok(None);
+        };
+        Ok(match (self, payload) {
             (_, Payload::Erasure(erasure)) => Some(Told::Erasure(erasure)),
             (_, Payload::Sign(event)) => Some(Told::Sign(event)),
             (Self::Nobody, Payload::Event(event, _)) => Some(Told::Event(event)),
@@ -219,7 +237,8 @@ impl Judge {
                 None
             }
             (Self::Own(apply), Payload::Event(event, manner)) => {
-                let counts = apply.judge_event(named(&event, manner));
+                let is_first = points.map(|points| points.counts(&event, manner, frame.sequence));
+                let counts = is_first.transpose()?.unwrap_or(true) && apply.judge_event(named(&event, manner));
                 counts.then_some(Told::Event(event))
             }
             (Self::Applier(_, duplicates), Payload::Event(event, _)) => {
@@ -229,7 +248,7 @@ impl Judge {
                 (duplicates.front() != Some(&frame.sequence)).then_some(Told::Event(event))
             }
             _ => None,
-        }
+        })
     }
 }
 

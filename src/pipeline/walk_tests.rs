@@ -163,6 +163,7 @@ impl History {
             resting: used.then(|| (resting.segments.clone(), resting.head)),
             key: IDENTITY,
             decided,
+            points: None,
         }
     }
 

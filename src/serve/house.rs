@@ -12,6 +12,7 @@ use footfall::edge::channel::Channel;
 use footfall::edge::{Drain, Stage};
 use footfall::enrich::{Countries, Networks, Salts};
 use footfall::pipeline::{Pipeline, PipelineError};
+use footfall::points::RatesWatch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -39,6 +40,7 @@ pub struct House {
     pub countries: Arc<Countries>,
     pub networks: Arc<Networks>,
     pub salts: Arc<Salts>,
+    pub rates: Arc<RatesWatch>,
     /// Tells requests apart: see `Reception`.
     pub request_key: [u8; 16],
     pub pipeline: Arc<Pipeline>,
@@ -54,6 +56,7 @@ impl House {
         signals: &mut Signals,
     ) -> End {
         let (mut sweep, mut look) = (every(self.config.limit.sweep_ms), every(self.config.geo.reload_ms));
+        let mut rates = every(self.config.points.reload_ms);
         let mut space = every(self.config.journal.space_look_ms);
         let mut search = None;
         let mut taking_over = arriving.map(|arriving| self.take_over(arriving));
@@ -81,6 +84,7 @@ impl House {
                     self.limiter.iter().chain(&self.keyless).for_each(|limiter| limiter.sweep());
                 }
                 _ = space.tick() => self.pipeline.look_for_space(),
+                _ = rates.tick() => self.rates.refresh(),
                 _ = look.tick() => {
                     self.countries.geo().refresh();
                 }

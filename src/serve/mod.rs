@@ -22,6 +22,7 @@ use footfall::http::{BodyBudget, Health, Service};
 use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
 use footfall::pipeline::{OwnIds, Pipeline, Reception};
+use footfall::points::RatesWatch;
 use footfall::query::Answers;
 use tokio::sync::oneshot;
 
@@ -54,6 +55,8 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     let networks = Networks::open(config.events.bot_networks.as_deref())
         .map_err(|error| anyhow::anyhow!("events.bot_networks: {error}"))?;
     let networks = Arc::new(networks);
+    let rates = RatesWatch::open(&config.points).map_err(|error| anyhow::anyhow!("points.path: {error}"))?;
+    let rates = Arc::new(rates);
     let mut doors = Doors::open(&config, sockets)?;
     let copies = Arc::new(Copies::of(&doors.public, &doors.admin)?);
     let arrivals = predecessor.map(|predecessor| (predecessor, doors.expect_arrivals()));
@@ -74,6 +77,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     }
     let house = House {
         salts,
+        rates,
         request_key: identity_of(&config.journal.data_dir)?.0,
         config,
         limiter,
@@ -167,6 +171,7 @@ impl Doors {
             body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
             answers: Arc::new(open_answers(house)?),
             countries: countries.clone(),
+            rates: house.rates.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
         };
         let admin_service = service.clone();

@@ -30,6 +30,7 @@ const HOMES: [(&[&str], &[&str]); 18] = [
             "src/directory/redis",
             "src/import/visits_hash.rs",
             "src/live/redis",
+            "src/points/redis",
             "src/redis_address.rs",
         ],
     ),
@@ -37,7 +38,10 @@ const HOMES: [(&[&str], &[&str]); 18] = [
         &["deadpool_redis"],
         &["src/counters/redis", "src/directory/redis", "src/live/redis"],
     ),
-    (&["rusqlite"], &["src/counters/", "src/directory/", "src/apply/"]),
+    (
+        &["rusqlite"],
+        &["src/counters/", "src/directory/", "src/apply/", "src/points/"],
+    ),
     (&["tantivy"], &["src/store/"]),
     (&["clickhouse"], &["src/store/"]),
     (&["simd_json"], &["src/decode/"]),
@@ -63,6 +67,7 @@ const FILES: &[&str] = &[
     "src/enrich/salts",
     "src/import/",
     "src/journal/",
+    "src/points/rates.rs",
     "src/reference",
     "src/store/",
 ];

@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 7] = [
         "enrich",
         "journal",
         "live",
+        "points",
         "store",
     ],
     &["pipeline"],

@@ -6,6 +6,7 @@
 
 pub mod calls;
 mod imports;
+pub mod points;
 pub mod question_shapes;
 mod questions;
 pub mod shapes;
@@ -33,6 +34,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
         (name = "imports", description = "What was before, brought in once."),
         (name = "visits", description = "Visits by country."),
+        (name = "points", description = "Events that earn their users points."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -53,6 +55,11 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         shapes::ImportReport,
         shapes::LineError,
         shapes::VisitsError,
+        points::UserEvent,
+        points::UserEventRecorded,
+        points::UserPoints,
+        points::PointsOfUser,
+        points::PointsError,
         shapes::Readiness,
         shapes::Check
     ))
