@@ -5,7 +5,7 @@ use std::fmt;
 use super::QueryError;
 use super::json::Placed;
 use super::site_view::SiteView;
-use crate::store::search::{Condition, Figure, Measure, What};
+use crate::store::search::{Condition, Edge, Figure, Measure, What};
 use crate::store::{Column, Field, is_path};
 
 /// Names of events that are views of pages.
@@ -24,6 +24,12 @@ pub enum Metric {
     Users,
     /// Different sessions.
     Sessions,
+    /// Different users of the 30 days that end with the row's day.
+    ActiveUsers,
+    /// When the first of the events happened.
+    FirstSeen,
+    /// When the last of the events happened.
+    LastSeen,
     /// Revenue in the site's currency, in its smallest unit.
     Revenue,
     /// Revenue by event that has some.
@@ -36,12 +42,18 @@ pub enum Metric {
     Average(Box<str>),
 }
 
-const SIMPLE: [(&str, Metric); 7] = [
+/// Days of [`Metric::ActiveUsers`].
+pub(super) const ACTIVE_DAYS: usize = 30;
+
+const SIMPLE: [(&str, Metric); 10] = [
     ("events", Metric::Events),
     ("pageviews", Metric::Pageviews),
     ("visitors", Metric::Visitors),
     ("users", Metric::Users),
     ("sessions", Metric::Sessions),
+    ("active_users", Metric::ActiveUsers),
+    ("first_seen", Metric::FirstSeen),
+    ("last_seen", Metric::LastSeen),
     ("revenue", Metric::Revenue),
     ("average_revenue", Metric::AverageRevenue),
 ];
@@ -85,6 +97,10 @@ impl Metric {
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
             Self::Users => vec![all(What::Distinct(Column::User))],
             Self::Sessions => vec![all(What::Distinct(Column::Session))],
+            // Counted over more days than those that are asked about: see `rolling`.
+            Self::ActiveUsers => Vec::new(),
+            Self::FirstSeen => vec![all(What::Edge(Edge::First))],
+            Self::LastSeen => vec![all(What::Edge(Edge::Last))],
             Self::Revenue => vec![revenue(What::Sum)],
             Self::AverageRevenue => vec![revenue(What::Sum), revenue(What::Count)],
             Self::Count(path) => vec![all(What::Count(property(path)))],
@@ -99,6 +115,7 @@ impl Metric {
             (Self::AverageRevenue | Self::Average(_), [sum, Figure::Count(count)]) => {
                 (*count > 0).then(|| Figure::Number(as_number(sum) / *count as f64))
             }
+            (_, [Figure::Time(None)]) => None,
             (_, counted) => counted.first().copied(),
         }
     }
@@ -110,6 +127,7 @@ pub fn as_number(figure: &Figure) -> f64 {
         Figure::Count(count) | Figure::Distinct { count, .. } => *count as f64,
         Figure::Whole(whole) => *whole as f64,
         Figure::Number(number) => *number,
+        Figure::Time(time) => time.unwrap_or(0) as f64,
     }
 }
 
