@@ -96,6 +96,16 @@ pub enum Reason {
     StoreUnavailable,
     /// The deletion was not confirmed.
     ConfirmationMissing,
+    /// The operator does not let anyone make this call.
+    Closed,
+    /// There are as many sites or keys as there may be.
+    DirectoryFull,
+    /// Sites and keys cannot be changed at the moment.
+    DirectoryUnavailable,
+    /// A change of sites or keys broke off.
+    DirectoryUnknown,
+    /// The site has no events of this user.
+    UserUnknown,
 }
 
 /// One row of the table.
@@ -116,7 +126,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 40] = [
+pub const REASONS: [ReasonRow; 45] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -321,6 +331,39 @@ pub const REASONS: [ReasonRow; 40] = [
         "confirmation_missing",
         422,
         "Deleting all events of a site needs its id as the parameter confirm",
+    ),
+    row(
+        Reason::Closed,
+        "closed",
+        403,
+        "The operator of this gateway has closed this call",
+    ),
+    row(
+        Reason::DirectoryFull,
+        "directory_full",
+        503,
+        "There are as many sites or keys as there may be; ask the operator",
+    )
+    .after(3_600),
+    row(
+        Reason::DirectoryUnavailable,
+        "directory_unavailable",
+        503,
+        "Sites and keys cannot be changed at the moment; nothing was changed, try again",
+    )
+    .after(5),
+    row(
+        Reason::DirectoryUnknown,
+        "directory_unknown",
+        500,
+        "The change broke off: it may or may not have been made",
+    )
+    .unknown(),
+    row(
+        Reason::UserUnknown,
+        "user_unknown",
+        404,
+        "There are no events of this user",
     ),
 ];
 

@@ -4,6 +4,8 @@
 //! Whoever adds a call: give it a row in `routes.rs`, describe it in [`calls::describe`], and what it takes and answers
 //! in [`shapes`].
 
+pub mod app_shapes;
+mod apps;
 pub mod calls;
 pub mod question_shapes;
 mod questions;
@@ -31,6 +33,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "events", description = "Events of any kind."),
         (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
         (name = "visits", description = "Visits by country."),
+        (name = "apps", description = "Apps: keys, collected events, summaries."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -47,6 +50,22 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         question_shapes::FigureRow,
         question_shapes::EventPage,
         question_shapes::Deletion,
+        app_shapes::AppRegistration,
+        app_shapes::AppKey,
+        app_shapes::AppCredentials,
+        app_shapes::AppMessage,
+        app_shapes::AppEvent,
+        app_shapes::AppBatch,
+        app_shapes::AppReceipt,
+        app_shapes::AppItemError,
+        app_shapes::AppError,
+        app_shapes::AppSummary,
+        app_shapes::AppUser,
+        app_shapes::AppRecentEvent,
+        app_shapes::AppActiveUsers,
+        app_shapes::AppActiveDay,
+        app_shapes::AppSeries,
+        app_shapes::AppPoint,
         shapes::VisitsError,
         shapes::Readiness,
         shapes::Check
