@@ -41,7 +41,7 @@ impl Register {
         }
         self.room_for_key(limits)?;
         let named = SiteWish {
-            name: Some(self.free_name(&label("name", &wish.name)?, id)),
+            name: Some(self.free_name(&shown_name(&wish.name)?, id)),
             ..SiteWish::default()
         };
         let (_, mut site) = self.add_site(id, now_ms, &named, limits)?;
@@ -108,6 +108,21 @@ impl Register {
         let name = name.get(..name.floor_char_boundary(room)).unwrap_or_default();
         format!("{} {mark}", name.trim_end())
     }
+}
+
+/// A name that looks like what it is wherever operators see it: nothing in it turns the direction of what follows.
+fn shown_name(text: &str) -> Result<Box<str>, Refusal> {
+    const TURNING: [char; 12] = [
+        '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
+        '\u{2067}', '\u{2068}', '\u{2069}',
+    ];
+    if text.contains(TURNING) {
+        return Err(Refusal::new(
+            "name",
+            "must hold no characters that turn the direction of text",
+        ));
+    }
+    label("name", text)
 }
 
 /// The domain that a text names: a host, or a URL on it.
@@ -197,6 +212,7 @@ mod tests {
         let field = |name: &str, domain: &str| added(&Register::default(), 1, &wish(name, domain)).unwrap_err().field;
         assert_eq!(field("", "a.example"), "name");
         assert_eq!(field("a\nb", "a.example"), "name");
+        assert_eq!(field("\u{202e}gnp.exe", "a.example"), "name");
         for domain in [
             "",
             "https://",

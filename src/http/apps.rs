@@ -13,12 +13,14 @@ use super::answering::Answering;
 use super::apps_voice::{AppsVoice, Under};
 use super::events::Events;
 use super::gate::Passage;
+use super::media;
 use super::questions::Questions;
 use super::request_body::BodyLimits;
 use super::routes::{AppsCall, Endpoint};
 use super::voice::Call;
 use crate::admit::Client;
 use crate::clock::{Clock, Machine};
+use crate::decode::{Encoding, Form};
 use crate::dialects::apps::{self, Parameters, Wrong};
 use crate::directory::{Application, DirectoryError, Registrar, Rights, Site};
 use crate::outcome::Reason;
@@ -130,6 +132,15 @@ impl Apps {
         if !is_open {
             return Err(Reason::Closed.into());
         }
+        if media::form(&call.headers) != Ok(Form::Json) {
+            return Err(unread(
+                Reason::MediaTypeUnsupported,
+                "Content-Type must be application/json",
+            ));
+        }
+        if media::encoding(&call.headers) != Ok(Encoding::Identity) {
+            return Err(unread(Reason::EncodingUnsupported, "This body must not be compressed"));
+        }
         let sent = self.body_limits.collect(&mut body, &self.questions.budget).await?;
         if sent.is_empty() {
             return Err(Reason::BodyEmpty.into());
@@ -220,6 +231,13 @@ fn call(head: Parts, client: Client, passage: Passage) -> Call {
         headers: head.headers,
         client,
         passage,
+    }
+}
+
+fn unread(reason: Reason, why: &str) -> Wrong {
+    Wrong {
+        reason,
+        about: Some(("".into(), why.into())),
     }
 }
 

@@ -90,6 +90,7 @@ fn what_is_wrong_with_a_registration_is_named() {
         (with("name", json!("")), "FIELD_MISSING", "name"),
         (with("name", json!(7)), "FIELD_INVALID", "name"),
         (with("name", json!("a\u{0}b")), "FIELD_INVALID", "name"),
+        (with("name", json!("a\u{202e}b")), "FIELD_INVALID", "name"),
         (with("name", json!("x".repeat(129))), "FIELD_INVALID", "name"),
         (with("domain", json!(["shop.example"])), "FIELD_INVALID", "domain"),
         (with("domain", json!("not a domain")), "FIELD_INVALID", "domain"),
@@ -108,6 +109,18 @@ fn what_is_wrong_with_a_registration_is_named() {
         let send = |body: &[u8]| house.gateway.client().send(&Request::new("POST", path).body(body));
         refusal(&send(b""), 400, "BODY_EMPTY");
         refusal(&send(b"{"), 400, "JSON_INVALID");
+        for (name, value, code) in [
+            (
+                "Content-Type",
+                "application/x-www-form-urlencoded",
+                "MEDIA_TYPE_UNSUPPORTED",
+            ),
+            ("Content-Type", "application/x-ndjson", "MEDIA_TYPE_UNSUPPORTED"),
+            ("Content-Encoding", "gzip", "ENCODING_UNSUPPORTED"),
+        ] {
+            let request = Request::new("POST", path).header(name, value).body("{}");
+            refusal(&house.gateway.client().send(&request), 415, code);
+        }
         refusal(&send(b"\xff"), 400, "JSON_INVALID");
         refusal(
             &send(br#"{"apiKey":"a","apiKey":"b","name":"a","name":"b"}"#),

@@ -1,6 +1,6 @@
 //! Registering an app, and what can be done with its key.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
@@ -113,17 +113,17 @@ fn a_year_on(now_ms: u64) -> Option<u64> {
     u64::try_from(end.timestamp().as_millisecond()).ok()
 }
 
-/// A date begins in UTC, and a time without a zone is of UTC.
+/// A date begins in UTC, and a time without a zone is of UTC. The last days of the calendar, which stand for never, are
+/// no points in time in every zone.
 fn moment(text: &str) -> Option<u64> {
-    let point: Option<Timestamp> = text.parse().ok();
-    let local = || text.parse::<jiff::civil::DateTime>().ok();
-    let date = || {
-        text.parse::<Date>()
-            .ok()
-            .map(|date| date.to_datetime(jiff::civil::Time::midnight()))
+    let in_utc = |local: DateTime| {
+        let zoned = local.to_zoned(TimeZone::UTC);
+        zoned.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     };
-    let in_utc = |local: jiff::civil::DateTime| Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    let point = point.or_else(|| local().or_else(date).and_then(in_utc))?;
+    let local = || text.strip_suffix('Z').unwrap_or(text).parse().ok();
+    let date = || Some(text.parse::<Date>().ok()?.to_datetime(Time::midnight()));
+    let point: Option<Timestamp> = text.parse().ok();
+    let point = point.or_else(|| local().or_else(date).map(in_utc))?;
     u64::try_from(point.as_millisecond()).ok()
 }
 
@@ -169,6 +169,10 @@ mod tests {
             "2026-12-31T10:00:00Z"
         );
         assert_eq!(expires(r#","expiresAt":"2026-12-31T12:00:00""#), "2026-12-31T12:00:00Z");
+        for never in ["9999-12-31", "9999-12-31T23:59:59.999Z"] {
+            let end = expires(&format!(r#","expiresAt":"{never}""#));
+            assert!(end.starts_with("9999-12-30T"), "{end}");
+        }
     }
 
     #[test]

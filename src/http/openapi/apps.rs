@@ -21,16 +21,18 @@ const REFUSALS: [(&str, &str); 4] = [
 /// What one of these calls does.
 pub fn describe(asked: AppsCall) -> OperationBuilder {
     match asked {
-        AppsCall::Register => refused(posted(
-            "Register an app: a site and a key of its own",
-            reference("AppRegistration").into(),
-            json!({"name": "Blog", "domain": "blog.example"}),
-        ))
+        AppsCall::Register => changing(
+            posted(
+                "Register an app: a site and a key of its own",
+                reference("AppRegistration").into(),
+                json!({"name": "Blog", "domain": "blog.example"}),
+            ),
+            "The operator registers apps.",
+        )
         .response(
             "201",
             shaped("Registered. The key is shown this once only.", "AppCredentials"),
-        )
-        .response("403", shaped("The operator registers apps.", "AppError")),
+        ),
         AppsCall::Revoke => with_key("Revoke a key, which is proof enough").response(
             "200",
             shaped(
@@ -113,7 +115,21 @@ fn collect() -> OperationBuilder {
 
 fn with_key(summary: &str) -> OperationBuilder {
     let call = posted(summary, reference("AppKey").into(), json!({"apiKey": "ak_live_…"}));
-    refused(call).response("403", shaped("The operator revokes keys.", "AppError"))
+    changing(call, "The operator revokes keys.")
+}
+
+/// What a call that changes keys may be refused for.
+fn changing(call: OperationBuilder, closed: &str) -> OperationBuilder {
+    let more = [
+        ("403", closed),
+        ("408", "The body came too slowly."),
+        ("413", "The body is too large."),
+        ("415", "The body is no plain JSON."),
+        ("500", "The change broke off: whether it was made, nobody knows."),
+    ];
+    more.into_iter().fold(refused(call), |call, (status, text)| {
+        call.response(status, shaped(text, "AppError"))
+    })
 }
 
 fn posted(summary: &str, schema: RefOr<Schema>, example: Value) -> OperationBuilder {
