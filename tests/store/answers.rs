@@ -7,7 +7,7 @@ use footfall::store::{Snapshot, Store, StoreLimits};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::oracle::{Asked, Rows};
+use super::oracle::{Asked, Rows, same};
 use super::rows::{OwnedRow, SITE, many};
 use super::{fill, open};
 
@@ -204,14 +204,6 @@ fn expected(rows: &[OwnedRow], query: &Value, answer: &Answer, stable: bool) -> 
         currency: "EUR",
     };
     asked.answer(rows)
-}
-
-/// Numbers are equal when only the order of summing can tell them apart.
-fn same(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        (Some(left), Some(right)) => (left - right).abs() <= 1e-9 * left.abs().max(1.0),
-        _ => left == right,
-    }
 }
 
 fn compare(query: &Value, found: &Answer, (expected, left_out): &(Rows, u64)) {

@@ -265,6 +265,14 @@ fn moment(time_ms: Option<u64>) -> Value {
     })
 }
 
+/// Numbers are equal when only the order of summing can tell them apart.
+pub fn same(left: &Value, right: &Value) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(left), Some(right)) => (left - right).abs() <= 1e-9 * left.abs().max(1.0),
+        _ => left == right,
+    }
+}
+
 /// A property that can be asked for: a scalar at a path.
 fn property(row: &OwnedRow, path: &str) -> Option<Value> {
     let object: Value = serde_json::from_str(&row.properties).ok()?;

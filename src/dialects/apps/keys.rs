@@ -11,6 +11,9 @@ use super::Wrong;
 use crate::event::SiteId;
 use crate::outcome::Reason;
 
+/// The last millisecond that can be told in every zone.
+const LAST_MS: u64 = 253_402_207_200_000;
+
 /// What somebody registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Application {
@@ -124,7 +127,7 @@ fn moment(text: &str) -> Option<u64> {
     let date = || Some(text.parse::<Date>().ok()?.to_datetime(Time::midnight()));
     let point: Option<Timestamp> = text.parse().ok();
     let point = point.or_else(|| local().or_else(date).map(in_utc))?;
-    u64::try_from(point.as_millisecond()).ok()
+    u64::try_from(point.as_millisecond()).ok().map(|end| end.min(LAST_MS))
 }
 
 /// A site's id as clients know ids.
