@@ -421,6 +421,7 @@ impl Lanes {
             }
         }
         stored::hold((&self.history, &self.plan), (0, 0), &table)?;
+        stored::sessions(&table)?;
         stored::agree(&table, counted)
     }
 }

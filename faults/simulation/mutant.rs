@@ -57,6 +57,10 @@ pub enum Mutant {
     StoreErasureForgotten,
     /// The event store tells a place in the log up to which it has committed nothing.
     StoreToldEarly,
+    /// The event store takes sessions again that it has.
+    SessionsTakenAgain,
+    /// What sessions are open is kept before those that are over, and it may break off in between.
+    OpenSessionsFirst,
     /// Whoever fills the event store forgets which ids it has seen.
     StoreWindowForgotten,
     /// Whoever takes over fills the event store from its own lane alone.
@@ -68,7 +72,7 @@ pub enum Mutant {
 impl Mutant {
     /// Those that only a hand-over shows.
     pub const OF_LANES: [Self; 2] = [Self::StoreLaneForgotten, Self::StoreTakenEarly];
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::SyncDoesNothing,
         Self::SyncErrorIgnored,
         Self::NamesNeverSynced,
@@ -97,5 +101,7 @@ impl Mutant {
         Self::StoreErasureForgotten,
         Self::StoreToldEarly,
         Self::StoreWindowForgotten,
+        Self::SessionsTakenAgain,
+        Self::OpenSessionsFirst,
     ];
 }

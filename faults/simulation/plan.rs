@@ -129,7 +129,10 @@ impl Plan {
             | Mutant::SegmentsRemovedEarly
             | Mutant::StoreLaneForgotten
             | Mutant::StoreTakenEarly => {}
-            Mutant::StoreCursorFirst | Mutant::StoreReplayTaken => (self.stored, self.kills) = (true, true),
+            Mutant::StoreCursorFirst
+            | Mutant::StoreReplayTaken
+            | Mutant::SessionsTakenAgain
+            | Mutant::OpenSessionsFirst => (self.stored, self.kills) = (true, true),
             Mutant::StoreCommitLost | Mutant::StoreToldEarly => {
                 (self.stored, self.kills, self.removal, self.store_rot) = (true, true, true, false);
             }

@@ -16,8 +16,8 @@ use footfall::journal::payload::Manner;
 use footfall::journal::{GroupCommit, Identity};
 use footfall::outcome::Reason;
 use footfall::pipeline::parts::{
-    Answer, Backlog, Core, Duty, Found, Gather, Keyed, Link, Parts, Rows as _, Storing, StoringError, Submission,
-    Tracks, advance, persist,
+    Answer, Backlog, Core, Duty, Found, Gather, Heard, Keyed, Link, Parts, Rows as _, Storing, StoringError,
+    Submission, Tracks, advance, persist,
 };
 use footfall::pipeline::{EventBatch, PipelineError, Place, Shared, Word};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -30,11 +30,14 @@ use crate::remote::{SimRemote, pause};
 use crate::rows::{SimRows, own_id};
 use crate::time::SimClock;
 
+/// More sessions than a world has visitors.
+const SESSIONS_MAX: usize = 1_000;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Written = oneshot::Receiver<Result<(Sequence, oneshot::Receiver<Answer>), Reason>>;
 
 type Words = oneshot::Receiver<Vec<Word>>;
-type EventsWritten = oneshot::Receiver<Result<(Sequence, Option<Words>), Reason>>;
+type EventsWritten = oneshot::Receiver<Result<(Sequence, Heard), Reason>>;
 
 /// What a client waits for.
 enum Waiting {
@@ -377,13 +380,13 @@ impl Storer {
         } else {
             let rows = SimRows::open(&self.directory, self.mutant)?;
             tracks.tell_opened(shared, (rows.seen(), rows.cursor()));
-            storing.insert(Storing::over(rows, tracks, &self.config, facts()))
+            storing.insert(Storing::over(rows, tracks, (&self.config, SESSIONS_MAX), facts()))
         };
         let synced = shared.log.synced();
-        let done = storing.advance(tracks.synced(synced), &mut |rows| {
+        let done = storing.advance(tracks.synced(synced), &mut |filling| {
             if random.chance(15) {
-                rows.commit()?;
-                tracks.tell_stored(shared, rows.cursor());
+                filling.commit()?;
+                tracks.tell_stored(shared, filling.store().cursor());
             }
             Ok(eager || !random.chance(3))
         })?;
@@ -391,7 +394,7 @@ impl Storer {
             tracks.tell_stored(shared, storing.head());
         }
         if (eager || random.chance(50)) && storing.store().is_behind() {
-            storing.store().commit()?;
+            storing.filling().commit()?;
             tracks.tell_stored(shared, storing.store().cursor());
         }
         if !done {
@@ -448,8 +451,8 @@ fn ask(waiting: Waiting) -> Result<Outcome, Waiting> {
             Err(TryRecvError::Empty) => Err(Waiting::Answer(answer)),
         },
         Waiting::EventsWritten(mut written, marked) => match written.try_recv() {
-            Ok(Ok((_, Some(words)))) => ask(Waiting::Words(words, marked)),
-            Ok(Ok((_, None))) => Ok(Outcome::Ok),
+            Ok(Ok((_, Heard { words: Some(words), .. }))) => ask(Waiting::Words(words, marked)),
+            Ok(Ok((_, Heard { words: None, .. }))) => Ok(Outcome::Ok),
             Ok(Err(reason)) => Ok(refused(reason)),
             Err(TryRecvError::Closed) => Ok(Outcome::Unknown),
             Err(TryRecvError::Empty) => Err(Waiting::EventsWritten(written, marked)),

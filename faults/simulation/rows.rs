@@ -5,9 +5,11 @@
 //! committed is lost with its process.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use footfall::event::{Erasure, EventId, Row, Sequence};
-use footfall::pipeline::parts::Rows;
+use footfall::apply::{Kept, Open};
+use footfall::event::{Erasure, EventId, Row, Sequence, Session, SiteId};
+use footfall::pipeline::parts::{OpenSessions, Rows};
 use footfall::store::{Lack, Month, StoreError};
 
 use crate::disk::Directory;
@@ -21,6 +23,11 @@ const WRITERS_MAX: usize = 2;
 pub struct Table {
     months: BTreeMap<Month, Part>,
     cursor: Sequence,
+    /// Sessions that are over, with the sequence up to which they are all there.
+    over: Vec<Ended>,
+    over_cursor: Sequence,
+    /// Sessions that were open at a frame.
+    open: OpenThen,
     /// The first month that is kept.
     pub first: Option<Month>,
     pub lacks: BTreeSet<Lack>,
@@ -42,6 +49,24 @@ pub struct Stored {
     /// The request that it was sent by.
     pub request: usize,
     user: String,
+    /// The session that it belongs to.
+    pub visit: Option<u64>,
+}
+
+/// A session, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub number: u64,
+    pub events: u64,
+    user: String,
+    start_ms: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct OpenThen {
+    cursor: Sequence,
+    sites: BTreeMap<SiteId, u64>,
+    open: BTreeMap<u64, Open<Arc<Session>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +81,8 @@ pub struct SimRows {
     table: Table,
     /// What is not committed, by month, with the last use.
     pending: BTreeMap<Month, (u64, Vec<Change>)>,
+    /// Sessions that are over and not committed.
+    ended: Vec<Ended>,
     appended: Sequence,
     uses: u64,
     failed: bool,
@@ -70,13 +97,20 @@ impl Table {
 
     /// Everything up to here is in it.
     pub fn cursor(&self) -> Sequence {
-        self.cursor
+        self.cursor.min(self.over_cursor).min(self.open.cursor)
+    }
+
+    /// Every session, whether it is over or not: its number and its events.
+    pub fn sessions(&self) -> impl Iterator<Item = (u64, u64)> {
+        let over = self.over.iter().map(|ended| (ended.number, ended.events));
+        over.chain(self.open.open.values().map(|open| (open.number, open.kept.events)))
     }
 
     /// The highest sequence that any part has heard of.
     pub fn seen(&self) -> Sequence {
         let parts = self.months.values().map(|part| part.committed);
-        parts.fold(self.cursor, Sequence::max)
+        let others = self.over_cursor.max(self.open.cursor);
+        parts.fold(self.cursor.max(others), Sequence::max)
     }
 
     /// Damages one of its months; whether there is one.
@@ -101,9 +135,10 @@ impl SimRows {
         let table = directory.table();
         Ok(Self {
             directory: directory.clone(),
-            appended: table.cursor,
+            appended: table.cursor(),
             table,
             pending: BTreeMap::new(),
+            ended: Vec::new(),
             uses: 0,
             failed: false,
             mutant,
@@ -118,10 +153,14 @@ impl SimRows {
         self.table.first = Some(first);
         self.table.months = self.table.months.split_off(&first);
         self.pending = self.pending.split_off(&first);
+        let is_kept = move |ended: &Ended| Month::of(ended.start_ms) >= first;
+        self.ended.retain(is_kept);
+        self.table.over.retain(is_kept);
         self.table.lacks.insert(Lack::Retention);
         let lacks = self.table.lacks.clone();
         self.make_last(|table| {
             table.months = table.months.split_off(&first);
+            table.over.retain(is_kept);
             (table.first, table.lacks) = (Some(first), lacks);
         })
     }
@@ -170,10 +209,34 @@ impl SimRows {
     }
 
     fn commit_note(&mut self) -> Result<(), StoreError> {
-        let (upto, lacks) = (self.appended, self.table.lacks.clone());
+        let (upto, lacks) = (self.appended.max(self.table.cursor), self.table.lacks.clone());
         self.make_last(|table| (table.cursor, table.lacks) = (upto, lacks))?;
         self.table.cursor = upto;
         Ok(())
+    }
+
+    fn commit_sessions(&mut self) -> Result<(), StoreError> {
+        let upto = self.appended.max(self.table.over_cursor);
+        self.table.over.append(&mut self.ended);
+        self.table.over_cursor = upto;
+        let over = self.table.over.clone();
+        self.make_last(|table| (table.over, table.over_cursor) = (over, upto))
+    }
+
+    fn commit_open(&mut self, open: &OpenSessions) -> Result<(), StoreError> {
+        let then = &mut self.table.open;
+        open.changes(|changes| {
+            then.cursor = changes.cursor;
+            then.sites.extend(changes.sites.iter().copied());
+            for number in changes.gone {
+                then.open.remove(number);
+            }
+            for open in changes.open {
+                then.open.insert(open.number, (*open).clone());
+            }
+        });
+        let then = then.clone();
+        self.make_last(|table| table.open = then)
     }
 
     fn sound(&self) -> Result<(), StoreError> {
@@ -183,7 +246,7 @@ impl SimRows {
 
 impl Rows for SimRows {
     fn cursor(&self) -> Sequence {
-        self.table.cursor
+        self.table.cursor()
     }
 
     fn seen(&self) -> Sequence {
@@ -191,7 +254,7 @@ impl Rows for SimRows {
     }
 
     fn is_behind(&self) -> bool {
-        self.appended > self.table.cursor
+        self.appended > self.table.cursor()
     }
 
     fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
@@ -207,9 +270,26 @@ impl Rows for SimRows {
                 name: row.event.name.into(),
                 request: request_of(row.event.id),
                 user: row.event.user.into(),
+                visit: row.visit,
             }));
         }
-        self.advance(row.sequence);
+        self.advance(row.sequence)
+    }
+
+    fn append_session(&mut self, over_at: Sequence, session: &Session) -> Result<(), StoreError> {
+        self.sound()?;
+        let is_kept = self
+            .table
+            .first
+            .is_none_or(|first| Month::of(session.start_ms) >= first);
+        if is_kept && (over_at > self.table.over_cursor || self.mutant == Some(Mutant::SessionsTakenAgain)) {
+            self.ended.push(Ended {
+                number: session.number,
+                events: session.events,
+                user: session.user().into(),
+                start_ms: session.start_ms,
+            });
+        }
         Ok(())
     }
 
@@ -218,6 +298,10 @@ impl Rows for SimRows {
         let Erasure::User(_, user) = erasure else {
             panic!("nobody erases {erasure:?} here");
         };
+        if sequence > self.table.over_cursor {
+            self.ended.retain(|ended| ended.user != *user);
+            self.table.over.retain(|ended| ended.user != *user);
+        }
         if sequence <= self.table.cursor {
             return Ok(());
         }
@@ -230,16 +314,31 @@ impl Rows for SimRows {
                 }
             }
         }
-        self.advance(sequence);
+        self.advance(sequence)
+    }
+
+    fn advance(&mut self, sequence: Sequence) -> Result<(), StoreError> {
+        self.appended = self.appended.max(sequence);
         Ok(())
     }
 
-    fn advance(&mut self, sequence: Sequence) {
-        self.appended = self.appended.max(sequence);
+    fn kept(&mut self) -> Kept {
+        let OpenThen { cursor, sites, open } = self.table.open.clone();
+        Kept {
+            key: [7; 16],
+            cursor,
+            sites: sites.into_iter().collect(),
+            open: open.into_values().collect(),
+        }
     }
 
-    fn commit(&mut self) -> Result<(), StoreError> {
+    fn commit(&mut self, open: &OpenSessions) -> Result<(), StoreError> {
         self.sound()?;
+        let open_first = self.mutant == Some(Mutant::OpenSessionsFirst);
+        if open_first {
+            self.commit_open(open)?;
+        }
+        self.commit_sessions()?;
         let note_first = self.mutant == Some(Mutant::StoreCursorFirst);
         if note_first {
             self.commit_note()?;
@@ -248,11 +347,16 @@ impl Rows for SimRows {
         for month in months {
             self.commit_month(month)?;
         }
-        if note_first { Ok(()) } else { self.commit_note() }
+        if !note_first {
+            self.commit_note()?;
+        }
+        if open_first { Ok(()) } else { self.commit_open(open) }
     }
 
-    fn note_lack(&mut self, lack: Lack) {
-        self.table.lacks.insert(lack);
+    fn note_start(&mut self, reaches_back_to: &dyn Fn(Sequence) -> bool) {
+        if !reaches_back_to(self.table.cursor()) {
+            self.table.lacks.insert(Lack::Start);
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub fn compare(world: &World) -> Result<(), String> {
     in_service.into_iter().try_for_each(|(number, node)| {
         let table = node.directory.table();
         let held = hold((&world.history, &world.plan), (number, node.restored), &table);
+        let held = held.and_then(|()| sessions(&table));
         let counted = held.and_then(|()| count(world, node, &table));
         counted.map_err(|wrong| format!("the store of node {number}, up to {}: {wrong}", table.cursor()))
     })
@@ -84,6 +85,36 @@ fn count(world: &World, node: &Node, table: &Table) -> Result<(), String> {
     match &node.process {
         Some(process) if !(plan.rot || plan.restores || plan.clones) => agree(table, process.counted_events()),
         _ => Ok(()),
+    }
+}
+
+/// No session is there twice; and each has the events that say so, unless the store knows of some that are gone.
+pub fn sessions(table: &Table) -> Result<(), String> {
+    let mut sessions = BTreeMap::<u64, u64>::new();
+    for (number, events) in table.sessions() {
+        if sessions.insert(number, events).is_some() {
+            return Err(format!("session {number} is there twice"));
+        }
+    }
+    if !table.lacks.is_empty() {
+        return Ok(());
+    }
+    let mut told = BTreeMap::<u64, u64>::new();
+    for row in table.rows() {
+        let visit = row.visit.ok_or_else(|| format!("{row:?} belongs to no session"))?;
+        *told.entry(visit).or_default() += 1;
+    }
+    let numbers = sessions.keys().chain(told.keys());
+    match numbers
+        .into_iter()
+        .find(|number| sessions.get(number) != told.get(number))
+    {
+        Some(number) => Err(format!(
+            "session {number} has {:?} events, but {:?} say so",
+            sessions.get(number),
+            told.get(number)
+        )),
+        None => Ok(()),
     }
 }
 

@@ -9,12 +9,18 @@
 //!
 //! On failure: nothing here fails; a frame nobody can read never gets here.
 
+mod session_file;
+mod sessions;
+#[cfg(test)]
+mod sessions_tests;
 mod tally;
 mod window;
 
 use crate::config::ApplyConfig;
 use crate::event::{Country, Deltas, Family, SiteId};
 
+pub use session_file::{Changes, Kept, SessionFile, SessionFileError, take_up};
+pub use sessions::{Activity, GAP_MS, Joined, Open, Sessions, Who};
 use tally::Tally;
 pub use tally::{OTHER_FIELD, VISIT_FIELD, VISIT_NAME_FIELD, field_of};
 pub use window::First;

@@ -40,6 +40,10 @@ pub struct StoreConfig {
     /// User agents whose meaning is remembered: browser, operating system, device, and whether that is a machine.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub user_agents_max: usize,
+    /// Most sessions that may go on at a time; with one more, the one whose visitor was away for longest ends. Each takes
+    /// some 400 bytes of memory, and some 100 more for the sites of the sessions dialect.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub sessions_max: usize,
     /// Threads that answer one question.
     #[schemars(range(min = 1, max = 64))]
     pub search_threads: usize,
@@ -66,6 +70,7 @@ impl Default for StoreConfig {
             writer_bytes: 64_000_000,
             property_paths_max: 2_000,
             user_agents_max: 10_000,
+            sessions_max: 300_000,
             search_threads: 2,
             groups_max: 1_000_000,
             partials_bytes_max: 48_000_000,

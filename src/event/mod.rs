@@ -2,18 +2,22 @@
 
 mod fact;
 mod row;
+mod session;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use fact::{Event, EventId, Revenue, Visitor};
 pub use row::{Erasure, Row};
+pub use session::{PAGE_VIEWS, Page, Session, is_page_view};
 
 /// Number of two-letter codes, `AA` to `ZZ`.
 pub const COUNTRIES: usize = 26 * 26;
 
 /// A country as two ASCII letters (ISO 3166-1 alpha-2, and what geo databases add to it, such as `XK`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Country(u16);
 
 impl Country {
@@ -55,7 +59,7 @@ impl fmt::Display for Country {
 }
 
 /// A tenant's web property, by its 16-byte id; all zero is the default site, which open calls feed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SiteId(pub [u8; 16]);
 
 impl SiteId {

@@ -9,6 +9,8 @@ pub struct Row<'a> {
     pub sequence: Sequence,
     /// The event.
     pub event: Event<'a>,
+    /// The number of the session that it belongs to; `None` if nobody can tell whose it is.
+    pub visit: Option<u64>,
     /// Name of the browser; empty if unknown.
     pub browser: &'a str,
     /// The first number of the browser's version; empty if unknown.
@@ -45,6 +47,7 @@ impl<'a> Row<'a> {
         Self {
             sequence,
             event,
+            visit: None,
             browser: "",
             browser_version: "",
             os: "",

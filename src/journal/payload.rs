@@ -17,6 +17,8 @@ pub const ADVANCE: u8 = 3;
 pub const EVENT: u8 = 4;
 /// Kind of a frame by which events are erased.
 pub const ERASURE: u8 = 5;
+/// Kind of a frame that says of a visitor only that it is still there; 6 and 7 are others'.
+pub const SIGN: u8 = 8;
 
 const SITE: u32 = 1;
 const BUCKET: u32 = 2;
@@ -42,6 +44,8 @@ pub enum Payload<'a> {
     Event(Event<'a>, Manner),
     /// Events are to go for good.
     Erasure(Erasure<'a>),
+    /// A visitor is still there, as an event that did not happen.
+    Sign(Event<'a>),
     /// A kind of a later version.
     Unknown,
 }
@@ -89,6 +93,7 @@ impl<'a> Payload<'a> {
             ADVANCE => Some(Self::Advance),
             EVENT => read_event(payload).map(|(event, manner)| Self::Event(event, manner)),
             ERASURE => read_erasure(payload).map(Self::Erasure),
+            SIGN => read_event(payload).map(|(event, _)| Self::Sign(event)),
             _ => Some(Self::Unknown),
         }
     }

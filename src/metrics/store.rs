@@ -17,6 +17,10 @@ pub struct StoreMetrics {
     pub dropped: Counter,
     /// Erasures carried out.
     pub erasures: Counter,
+    /// Sessions that were open at the last commit.
+    pub sessions: Gauge,
+    /// Sessions that ended only because too many were open.
+    pub sessions_cut: Counter,
     /// Commits.
     pub commits: Counter,
     /// Times the store failed and was opened again.
@@ -47,6 +51,12 @@ impl StoreMetrics {
             self.dropped.clone(),
         );
         registry.register("erasures", "Erasures carried out", self.erasures.clone());
+        registry.register("open_sessions", "Sessions that may go on", self.sessions.clone());
+        registry.register(
+            "cut_sessions",
+            "Sessions ended only because too many were open (store.sessions_max)",
+            self.sessions_cut.clone(),
+        );
         registry.register("commits", "Commits of the store", self.commits.clone());
         registry.register(
             "failures",

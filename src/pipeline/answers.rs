@@ -27,10 +27,21 @@ pub enum Word {
     Duplicate,
 }
 
+/// Which session a frame belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionWord {
+    /// Its number; `None` if there is none.
+    pub number: Option<u64>,
+    /// Whether it began with this frame.
+    pub began: bool,
+}
+
 /// Waiting requests by the sequence of their first frame.
 #[derive(Debug, Default)]
 pub struct Answers {
     waiting: Mutex<BTreeMap<Sequence, Waiter>>,
+    /// Those who wait to hear of the session of a frame.
+    sessions: Mutex<BTreeMap<Sequence, oneshot::Sender<SessionWord>>>,
 }
 
 #[derive(Debug)]
@@ -79,14 +90,33 @@ impl Answers {
         }
     }
 
+    /// Registers a request that waits to hear which session a frame belongs to; as [`Answers::expect`].
+    pub fn expect_session(&self, sequence: Sequence, waiter: oneshot::Sender<SessionWord>) {
+        self.sessions().insert(sequence, waiter);
+    }
+
+    /// Tells whoever waits to hear of a frame's session.
+    pub fn tell_session(&self, sequence: Sequence, word: SessionWord) {
+        if let Some(waiter) = self.sessions().remove(&sequence) {
+            // A client that hung up needs no answer.
+            let _ = waiter.send(word);
+        }
+    }
+
     /// Drops those whose first frame is in `first..=last`: what they wait for will not come.
     pub fn forget(&self, first: Sequence, last: Sequence) {
-        self.lock().retain(|sequence, _| *sequence < first || *sequence > last);
+        let is_other = |sequence: &Sequence| *sequence < first || *sequence > last;
+        self.lock().retain(|sequence, _| is_other(sequence));
+        self.sessions().retain(|sequence, _| is_other(sequence));
     }
 
     /// Whether anyone waits.
     pub fn is_awaited(&self) -> bool {
-        !self.lock().is_empty()
+        !self.lock().is_empty() || !self.sessions().is_empty()
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<Sequence, oneshot::Sender<SessionWord>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Sequence, Waiter>> {

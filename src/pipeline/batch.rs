@@ -16,8 +16,10 @@ pub struct EventBatch {
     received_ms: u64,
     /// The names that get a counter by these events.
     claims: Vec<Claim>,
-    /// The one frame is an erasure.
-    is_erasure: bool,
+    /// The one frame is no event, but of this kind.
+    other: Option<u8>,
+    /// Whether somebody waits to hear which session the first one belongs to.
+    asks_session: bool,
 }
 
 impl EventBatch {
@@ -32,12 +34,35 @@ impl EventBatch {
     /// An erasure, which goes the way of events and is none.
     pub fn erasure(erasure: &Erasure<'_>, now_ms: u64) -> Self {
         let mut batch = Self {
-            is_erasure: true,
+            other: Some(payload::ERASURE),
             ..Self::default()
         };
         payload::put_erasure(&mut batch.bytes, erasure, now_ms);
         batch.ends.push(batch.bytes.len());
         batch
+    }
+
+    /// That a visitor is still there, as an event that did not happen; somebody waits to hear in which session.
+    pub fn sign(event: &Event<'_>) -> Self {
+        let mut batch = Self {
+            other: Some(payload::SIGN),
+            asks_session: true,
+            received_ms: event.received_ms,
+            ..Self::default()
+        };
+        payload::put_event(&mut batch.bytes, event, Manner::default());
+        batch.ends.push(batch.bytes.len());
+        batch
+    }
+
+    /// Lets somebody wait to hear which session the first event belongs to.
+    pub const fn ask_session(&mut self) {
+        self.asks_session = true;
+    }
+
+    /// Whether somebody waits to hear which session the first one belongs to.
+    pub const fn asks_session(&self) -> bool {
+        self.asks_session
     }
 
     /// Adds an event if its payload has at most so many bytes; whether it has.
@@ -67,7 +92,7 @@ impl EventBatch {
 
     /// Number of events.
     pub const fn events(&self) -> usize {
-        if self.is_erasure { 0 } else { self.len() }
+        if self.other.is_some() { 0 } else { self.len() }
     }
 
     /// Number of frames.
@@ -100,6 +125,7 @@ impl EventBatch {
         }
         let mut late = std::mem::take(self);
         self.claims = std::mem::take(&mut late.claims);
+        (self.other, self.asks_session) = (late.other, late.asks_session);
         for draft in late.drafts() {
             let Some((mut event, manner)) = payload::read_event(draft.payload) else {
                 continue;
@@ -112,11 +138,7 @@ impl EventBatch {
     /// The frames, which have no sequences yet.
     pub fn drafts(&self) -> impl Iterator<Item = Draft<'_>> {
         let mut start = 0;
-        let kind = if self.is_erasure {
-            payload::ERASURE
-        } else {
-            payload::EVENT
-        };
+        let kind = self.other.unwrap_or(payload::EVENT);
         self.ends.iter().map(move |&end| {
             let payload = self.bytes.get(start..end).unwrap_or_default();
             start = end;

@@ -7,6 +7,7 @@ use super::Shared;
 use super::backlog::{Backlog, Batch};
 use super::beside::Beside;
 use super::frames::{live_frame, replay_frame};
+use super::known_sessions::KnownSessions;
 use super::retention::{has_window, holder_of, window_before};
 use crate::apply::Apply;
 use crate::config::ApplyConfig;
@@ -30,6 +31,8 @@ pub struct Core {
     apply: Apply,
     /// Bytes of frames read while nobody knew what Redis holds.
     unplaced_bytes: u64,
+    /// The open sessions, for whoever asks.
+    known: Option<KnownSessions>,
 }
 
 /// Redis is further back than the kept segments reach.
@@ -69,6 +72,7 @@ impl Core {
             config: config.clone(),
             key,
             unplaced_bytes: 0,
+            known: None,
         }
     }
 
@@ -93,6 +97,11 @@ impl Core {
     pub fn replace_beside(&mut self, others: Arc<Segments>) {
         self.beside.replace(others.clone());
         self.others = Some(others);
+    }
+
+    /// Tells whoever asks which session a frame belongs to, from what is known of them at its head.
+    pub fn tell_sessions(&mut self, known: KnownSessions) {
+        self.known = Some(known);
     }
 
     /// Goes on behind everything the ledger has, without a window: for a lane that takes no visits.
@@ -144,13 +153,14 @@ impl Core {
                 ledger,
                 backlog,
                 unplaced_bytes,
+                known,
                 ..
             },
             mut bytes,
         ) = (self, 0);
         let result = reader.read(upto, |frame, length| {
             bytes += length as u64;
-            live_frame(apply, frame, shared);
+            live_frame(apply, frame, known.as_mut(), shared);
             true
         });
         shared.metrics.journal.damages.inc_by(reader.take_damages());

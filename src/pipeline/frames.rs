@@ -1,7 +1,8 @@
 //! What a frame of the log means to apply, and the word that those get who wait for it.
 
 use super::Shared;
-use super::answers::{Answer, Word};
+use super::answers::{Answer, SessionWord, Word};
+use super::known_sessions::{KnownSessions, Says};
 use crate::apply::{Apply, EventStep, KeyedVisit, NamedEvent, OTHER_FIELD, Step, field_of};
 use crate::event::{Country, Event, EventId, SiteId};
 use crate::journal::Frame;
@@ -13,12 +14,12 @@ pub fn replay_frame(apply: &mut Apply, frame: Frame<'_>) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => apply.replay(keyed(visit)),
         Payload::Event(event, manner) => apply.replay_event(named(&event, manner)),
-        Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
+        Payload::Advance | Payload::Erasure(_) | Payload::Sign(_) | Payload::Unknown => {}
     }
 }
 
 /// Applies a frame for the first time, and answers whoever waits for it.
-pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
+pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, known: Option<&mut KnownSessions>, shared: &Shared) {
     match read(frame) {
         Payload::Visits(visits) => apply.visits(visits.site, visits.counts()),
         Payload::Visit(visit) => {
@@ -26,8 +27,8 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
             let answer = answer(step, visit, apply, shared);
             shared.answers.give(frame.sequence, answer);
         }
-        Payload::Event(event, manner) => {
-            let event = named(&event, manner);
+        Payload::Event(fact, manner) => {
+            let event = named(&fact, manner);
             let word = word(apply.event(event));
             // An event without an id of the client's counts for sure, and has been noted when it was kept.
             if event.id.is_some() {
@@ -37,9 +38,25 @@ pub fn live_frame(apply: &mut Apply, frame: Frame<'_>, shared: &Shared) {
                 shared.decided.note(frame.sequence);
             }
             shared.answers.tell(frame.sequence, word);
+            if fact.site.is_default() {
+                // A twin moves at most what it belongs to.
+                let says = if word == Word::Counted { Says::Event } else { Says::Sign };
+                tell_session(frame, &fact, (known, says), shared);
+            }
         }
+        Payload::Sign(fact) => tell_session(frame, &fact, (known, Says::Sign), shared),
         Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
     }
+}
+
+fn tell_session(
+    frame: Frame<'_>,
+    event: &Event<'_>,
+    (known, says): (Option<&mut KnownSessions>, Says),
+    shared: &Shared,
+) {
+    let word = known.map_or_else(SessionWord::default, |known| known.hear(frame.sequence, event, says));
+    shared.answers.tell_session(frame.sequence, word);
 }
 
 fn answer(step: Step, visit: Visit<'_>, apply: &mut Apply, shared: &Shared) -> Answer {

@@ -7,11 +7,11 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::answers::Word;
+use super::answers::{SessionWord, Word};
 use super::batch::EventBatch;
 use super::gather::Gather;
 use super::group::Place;
-use super::singles::{Keyed, Submission};
+use super::singles::{Heard, Keyed, Submission};
 use crate::clock;
 use crate::config::Durability;
 use crate::event::{Country, Erasure, Sequence};
@@ -48,8 +48,17 @@ pub struct Erased {
     pub kept: Durability,
 }
 
-/// Frames that are in the log: the last one's sequence, and who has a word on them.
-type Written = Result<(Sequence, Option<oneshot::Receiver<Vec<Word>>>), Reason>;
+/// What became of an event, or a sign of life, of which the session was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionReceipt {
+    /// Which session it belongs to.
+    pub session: SessionWord,
+    /// How far it is kept.
+    pub kept: Durability,
+}
+
+/// Frames that are in the log: the last one's sequence, and what can be heard of them.
+type Written = Result<(Sequence, Heard), Reason>;
 
 /// Takes visits and events of one worker; belongs to the worker's thread.
 #[derive(Clone)]
@@ -102,8 +111,8 @@ impl Intake {
         let frames = batch.len() as u64;
         let written = self.submit(batch);
         async move {
-            let (last, words) = written?.await.map_err(|_| Reason::DurabilityUnknown)??;
-            let words = match words {
+            let (last, heard) = written?.await.map_err(|_| Reason::DurabilityUnknown)??;
+            let words = match heard.words {
                 None => None,
                 Some(words) => {
                     let first = Sequence(last.0 - (frames - 1));
@@ -113,6 +122,22 @@ impl Intake {
             let kept = self.shared.settle(last).await;
             Ok(EventsReceipt { words, kept })
         }
+    }
+
+    /// Keeps one event, or a sign of life, and says which session it belongs to.
+    ///
+    /// # Errors
+    /// The reason why it is not kept, or not known to be; or that nobody can tell its session now.
+    pub async fn in_session(&self, mut batch: EventBatch) -> Result<SessionReceipt, Reason> {
+        batch.ask_session();
+        let written = self.submit(batch)?;
+        let (last, heard) = written.await.map_err(|_| Reason::DurabilityUnknown)??;
+        let session = match heard.session {
+            None => SessionWord::default(),
+            Some(session) => self.wait_for_apply(session, last).await?,
+        };
+        let kept = self.shared.settle(last).await;
+        Ok(SessionReceipt { session, kept })
     }
 
     /// Keeps an erasure: whatever it means that was kept before it goes from the event store, soon and for good. What

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::applier::Applier;
+use super::known_sessions::KnownSessions;
 use super::parts::{Duty, Found, Parts};
 use super::storer::Storer;
 use super::walk::Tracks;
@@ -140,6 +141,11 @@ impl Running {
         let resting = resting.map(|resting| (resting.segments.clone(), resting.head));
         let (writing, key) = ((self.segments.clone(), self.head), self.home.identity().0);
         let tracks = Tracks::begin(&self.shared, writing, resting, key);
+        // Before the storer goes on from there.
+        if let Stage::Waiting(applier) = &mut self.applier {
+            let core = applier.core_mut();
+            core.tell_sessions(KnownSessions::at(&self.shared.config, &tracks, core.head()));
+        }
         self.storer = Storer::start(self.shared.clone(), tracks).map_err(JournalError::Io)?;
         Ok(())
     }

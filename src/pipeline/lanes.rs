@@ -5,13 +5,15 @@
 //! new one looks after it as the one that rests, learns which ids were seen there, and begins to apply. The lock of a
 //! process's last lane is so the right to apply, too.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::beside::LEAP;
 use super::lane::{Opened, Running};
 use super::parts::Duty;
 use super::room::{judge, look_for_space};
-use super::{PipelineError, Shared, Told, storing};
+use super::stores::{events_folder, sessions_folder};
+use super::{PipelineError, Shared, Told};
 use crate::clock;
 use crate::config::Config;
 use crate::event::Sequence;
@@ -283,12 +285,15 @@ impl Pipeline {
 
 /// What the event store has seen, should it know more than a journal that was restored.
 fn stored(config: &Config) -> Sequence {
-    let folder = storing::folder(&config.journal.data_dir);
-    store::seen_in(&folder).unwrap_or_else(|error| {
-        // It is no reason to turn events away; the storer goes on to say so until it can be opened.
-        tracing::error!(%error, "the note about the event store cannot be read");
-        Sequence::ZERO
-    })
+    let data_dir = &config.journal.data_dir;
+    let seen_in = |folder: PathBuf| {
+        store::seen_in(&folder).unwrap_or_else(|error| {
+            // It is no reason to turn events away; the storer goes on to say so until it can be opened.
+            tracing::error!(%error, "the note about the event store cannot be read");
+            Sequence::ZERO
+        })
+    };
+    seen_in(events_folder(data_dir)).max(seen_in(sessions_folder(data_dir)))
 }
 
 fn space_of(config: &Config) -> Space {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::storing::Rows;
 use crate::config::StoreConfig;
-use crate::store::Store;
 use crate::{clock, memory};
 
 /// Time between two looks at which months are too old.
@@ -96,7 +96,7 @@ impl Pace {
 
     /// Whether to commit when the log is drained: soon after a few rows; later after many, since a few large segments
     /// are cheaper than many small ones; and late if only the place in the log is new.
-    pub fn is_due(&self, store: &Store) -> bool {
+    pub fn is_due(&self, store: &impl Rows) -> bool {
         let gone = clock::now().duration_since(self.committed);
         let few = self.fresh > 0 && (self.fresh as f64) < MANY_A_SECOND * gone.as_secs_f64();
         let wait = if few { self.commit } else { self.commit_busy };

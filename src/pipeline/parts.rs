@@ -13,8 +13,9 @@ pub use super::beside::LEAP;
 pub use super::core::{Core, RefoldError};
 pub use super::gather::Gather;
 pub use super::link::{Interruption, Link};
-pub use super::singles::{Keyed, Submission};
-pub use super::storing::{Rows, Storing, StoringError};
+pub use super::open_sessions::OpenSessions;
+pub use super::singles::{Heard, Keyed, Submission};
+pub use super::storing::{Filling, Rows, Storing, StoringError};
 pub use super::taking_up::TakeUpError;
 pub use super::walk::{Told, Tracks, Walk};
 

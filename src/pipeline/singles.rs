@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::answers::{Answer, Answers, Word};
+use super::answers::{Answer, Answers, SessionWord, Word};
 use super::batch::EventBatch;
 use crate::event::{Country, Sequence, SiteId};
 use crate::journal::{Draft, payload};
@@ -26,8 +26,17 @@ pub struct Keyed {
 pub struct Submission {
     /// The events, at least one.
     pub batch: EventBatch,
-    /// Who waits; without ids there is no word to wait for.
-    pub waiter: Waiter<Option<oneshot::Receiver<Vec<Word>>>>,
+    /// Who waits.
+    pub waiter: Waiter<Heard>,
+}
+
+/// What those who sent events wait for next.
+#[derive(Default)]
+pub struct Heard {
+    /// The words on events, where one has an id.
+    pub words: Option<oneshot::Receiver<Vec<Word>>>,
+    /// The session of the first one, where that is asked.
+    pub session: Option<oneshot::Receiver<SessionWord>>,
 }
 
 /// Everything that waits for the next write.
@@ -42,7 +51,7 @@ pub struct Singles {
 #[derive(Default)]
 pub struct Expected {
     answers: Vec<oneshot::Receiver<Answer>>,
-    words: Vec<Option<oneshot::Receiver<Vec<Word>>>>,
+    heard: Vec<Heard>,
 }
 
 impl Singles {
@@ -107,7 +116,7 @@ impl Singles {
     pub fn expect(&self, first: Sequence, answers: &Answers) -> Expected {
         let mut expected = Expected {
             answers: Vec::with_capacity(self.visits.len()),
-            words: Vec::with_capacity(self.submissions.len()),
+            heard: Vec::with_capacity(self.submissions.len()),
         };
         let mut next = first;
         for _ in &self.visits {
@@ -117,11 +126,17 @@ impl Singles {
             next = next.next();
         }
         for Submission { batch, .. } in &self.submissions {
-            expected.words.push((batch.with_id() > 0).then(|| {
+            let words = (batch.with_id() > 0).then(|| {
                 let (waiter, words) = oneshot::channel();
                 answers.expect_words(next, batch.len(), waiter);
                 words
-            }));
+            });
+            let session = batch.asks_session().then(|| {
+                let (waiter, session) = oneshot::channel();
+                answers.expect_session(next, waiter);
+                session
+            });
+            expected.heard.push(Heard { words, session });
             next = Sequence(next.0 + batch.len() as u64);
         }
         expected
@@ -136,14 +151,14 @@ impl Singles {
             let _ = waiter.send(Ok((next, answer)));
             next = next.next();
         }
-        for (Submission { mut batch, waiter }, words) in self.submissions.into_iter().zip(expected.words) {
+        for (Submission { mut batch, waiter }, heard) in self.submissions.into_iter().zip(expected.heard) {
             batch.settle_names();
-            awaited |= words.is_some();
+            awaited |= heard.words.is_some() || heard.session.is_some();
             // Those with an id are noted when apply has decided about them.
-            let certain = batch.events() - batch.with_id();
+            let certain = batch.events().saturating_sub(batch.with_id());
             shared.metrics.events.kept.inc_by(certain as u64);
             let last = Sequence(next.0 + batch.len() as u64 - 1);
-            let _ = waiter.send(Ok((last, words)));
+            let _ = waiter.send(Ok((last, heard)));
             next = last.next();
         }
         awaited

@@ -30,17 +30,18 @@ impl StoreCheck {
     ///
     /// # Errors
     /// When its thread cannot be made.
-    pub fn start(library: Library) -> io::Result<Self> {
+    pub fn start(libraries: [Library; 2]) -> io::Result<Self> {
         let flags = Arc::new(Flags::default());
         let ours = flags.clone();
         thread::Builder::new().name("store-check".into()).spawn(move || {
             let mut began = clock::now();
-            let checked = library.check(&mut || {
+            let mut go_on = || {
                 let took = clock::now().duration_since(began);
                 thread::park_timeout((took * RESTS).min(REST_MAX));
                 began = clock::now();
                 !ours.given_up.load(Ordering::Acquire)
-            });
+            };
+            let checked = libraries.iter().try_for_each(|library| library.check(&mut go_on));
             match checked {
                 Ok(()) => tracing::debug!("the files of the event store are as they were written"),
                 Err(error) => {

@@ -12,11 +12,12 @@ use std::{io, panic};
 use super::Shared;
 use super::pace::{Pace, Turn};
 use super::store_check::StoreCheck;
-use super::storing::{Storing, StoringError};
+use super::stores::Stores;
+use super::storing::{Filling, Rows, Storing, StoringError};
 use super::walk::Tracks;
 use crate::counters::Backoff;
 use crate::event::Sequence;
-use crate::store::{Month, Store, StoreError};
+use crate::store::{Month, StoreError};
 use crate::{clock, memory};
 
 /// Pause between two looks at the log: rows gather meanwhile.
@@ -110,7 +111,7 @@ impl Keeper {
         self.tracks.tell_opened(&self.shared, (store.seen(), store.cursor()));
         let mut pace = Pace::new(&config.store);
         self.publish(storing.store(), Sequence::ZERO);
-        let check = StoreCheck::start(storing.store().library())?;
+        let check = StoreCheck::start(storing.store().libraries())?;
         loop {
             let stopping = self.is_stopping();
             if stopping {
@@ -118,16 +119,16 @@ impl Keeper {
             }
             self.drop_old(storing.store(), &mut pace)?;
             let upto = self.tracks.synced(log.synced());
-            let done = storing.advance(upto, &mut |store| {
+            let done = storing.advance(upto, &mut |filling| {
                 let turn = pace.turn();
                 if turn == Turn::Commit {
-                    self.commit(store, upto, &mut pace)?;
+                    self.commit(filling, upto, &mut pace)?;
                 }
                 Ok(turn != Turn::Stop)
             })?;
             self.note(&mut storing, &mut pace);
             if stopping || pace.is_due(storing.store()) {
-                self.commit(storing.store(), upto, &mut pace)?;
+                self.commit(storing.filling(), upto, &mut pace)?;
                 backoff.reset();
             }
             if stopping {
@@ -177,18 +178,25 @@ impl Keeper {
         }
     }
 
-    fn commit(&self, store: &mut Store, upto: Sequence, pace: &mut Pace) -> Result<(), StoreError> {
+    fn commit(&self, filling: &mut Filling<Stores>, upto: Sequence, pace: &mut Pace) -> Result<(), StoreError> {
         pace.committed();
-        if store.is_behind() {
-            store.commit()?;
+        if filling.store().is_behind() {
+            filling.commit()?;
             self.shared.metrics.store.commits.inc();
+            let (open, cut_short) = filling.take_counts();
+            self.shared
+                .metrics
+                .store
+                .sessions
+                .set(i64::try_from(open).unwrap_or(i64::MAX));
+            self.shared.metrics.store.sessions_cut.inc_by(cut_short);
         }
-        self.publish(store, upto);
+        self.publish(filling.store(), upto);
         Ok(())
     }
 
     /// Tells everyone how far the store is.
-    fn publish(&self, store: &mut Store, upto: Sequence) {
+    fn publish(&self, store: &mut Stores, upto: Sequence) {
         let (library, cursor) = (store.library(), store.cursor());
         let metrics = &self.shared.metrics.store;
         let snapshot = library.snapshot();
@@ -204,7 +212,7 @@ impl Keeper {
     }
 
     /// Drops the months that are too old by the gateway's clock.
-    fn drop_old(&self, store: &mut Store, pace: &mut Pace) -> Result<(), StoreError> {
+    fn drop_old(&self, store: &mut Stores, pace: &mut Pace) -> Result<(), StoreError> {
         let days = self.shared.config.store.retention_days;
         if days == 0 || !pace.looks_at_age() {
             return Ok(());

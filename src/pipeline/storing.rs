@@ -3,18 +3,20 @@
 //! Nothing in here starts a thread, sleeps, or asks the machine for the time: [`Storer`](super::storer) does.
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Shared;
+use super::open_sessions::OpenSessions;
+use super::stores::Stores;
 use super::walk::{Told, Tracks, Walk};
+use crate::apply::Kept;
 use crate::config::{ApplyConfig, Config};
 use crate::enrich::Facts;
-use crate::event::{Erasure, Row, Sequence};
+use crate::event::{Erasure, Event, Row, Sequence, Session};
 use crate::journal::Segments;
-use crate::store::{Finding, Lack, Store, StoreError, StoreLimits};
+use crate::store::{Finding, StoreError};
 
-/// What takes the rows: the store, or what a simulation has in its place.
+/// What takes the rows: the stores, or what a simulation has in their place.
 pub trait Rows {
     /// Everything up to here is durable; the next row to append is above.
     fn cursor(&self) -> Sequence;
@@ -31,6 +33,12 @@ pub trait Rows {
     /// It must be opened again.
     fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError>;
 
+    /// Takes a session that was over at a frame, unless it has it already.
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn append_session(&mut self, over_at: Sequence, session: &Session) -> Result<(), StoreError>;
+
     /// Deletes what is at or below a sequence and matches, unless that was done already.
     ///
     /// # Errors
@@ -38,24 +46,85 @@ pub trait Rows {
     fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError>;
 
     /// Notes that everything up to a sequence was handed over.
-    fn advance(&mut self, sequence: Sequence);
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn advance(&mut self, sequence: Sequence) -> Result<(), StoreError>;
+
+    /// What sessions were open, and at which frame; to be asked once.
+    fn kept(&mut self) -> Kept;
+
+    /// Makes everything that was handed over durable, with what is open now.
+    ///
+    /// # Errors
+    /// It must be opened again.
+    fn commit(&mut self, open: &OpenSessions) -> Result<(), StoreError>;
+
+    /// Notes durably with the next commit that a part lacks what came before, unless the log reaches back to where it is.
+    fn note_start(&mut self, reaches_back_to: &dyn Fn(Sequence) -> bool);
+}
+
+/// The stores of a data directory, and where in the log they are.
+pub struct Storing<R = Stores> {
+    filling: Filling<R>,
+    walk: Walk,
+    facts: Arc<Facts>,
+    tally: Tally,
+}
+
+/// The stores, and the sessions of what they were given.
+pub struct Filling<R> {
+    store: R,
+    open: OpenSessions,
+}
+
+impl<R: Rows> Filling<R> {
+    /// The stores.
+    pub const fn store(&mut self) -> &mut R {
+        &mut self.store
+    }
 
     /// Makes everything that was handed over durable.
     ///
     /// # Errors
-    /// It must be opened again.
-    fn commit(&mut self) -> Result<(), StoreError>;
+    /// The stores must be opened again.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.store.commit(&self.open)?;
+        self.open.are_kept();
+        Ok(())
+    }
 
-    /// Notes why it lacks events, durably with the next commit.
-    fn note_lack(&mut self, lack: Lack);
-}
+    /// How many sessions are open, and how many ended since the last call only because there were too many.
+    pub fn take_counts(&mut self) -> (usize, u64) {
+        self.open.take_counts()
+    }
 
-/// The store of a data directory, and where in the log it is.
-pub struct Storing<R = Store> {
-    store: R,
-    walk: Walk,
-    facts: Arc<Facts>,
-    tally: Tally,
+    fn event(&mut self, sequence: Sequence, mut row: Row<'_>) -> Result<(), StoreError> {
+        row.visit = self.open.take(sequence, &row);
+        let any = self.put_over(sequence)?;
+        self.store.append(&row)?;
+        if any { self.store.advance(sequence) } else { Ok(()) }
+    }
+
+    fn sign(&mut self, sequence: Sequence, event: &Event<'_>) -> Result<(), StoreError> {
+        self.open.sign(sequence, event);
+        self.put_over(sequence)?;
+        self.store.advance(sequence)
+    }
+
+    /// Hands over the sessions that are over since a frame.
+    fn put_over(&mut self, sequence: Sequence) -> Result<bool, StoreError> {
+        let over = self.open.take_over();
+        for session in &over {
+            self.store.append_session(sequence, session)?;
+        }
+        Ok(!over.is_empty())
+    }
+
+    fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
+        self.open.erase(sequence, erasure);
+        self.store.erase(sequence, erasure)
+    }
 }
 
 /// What was done since the last look.
@@ -81,49 +150,50 @@ pub enum StoringError {
     Journal(#[from] io::Error),
 }
 
-/// Where the event store of a data directory lies.
-pub fn folder(data_dir: &Path) -> PathBuf {
-    data_dir.join("events")
-}
-
 impl Storing {
-    /// Opens the store of a data directory, after a look at every byte if it is in doubt, and finds its place in the
-    /// log.
+    /// Opens the stores of a data directory, after a look at every byte if they are in doubt, and finds their place in
+    /// the log.
     ///
     /// # Errors
-    /// When the store cannot be used.
+    /// When a store cannot be used.
     pub fn open(config: &Config, tracks: &Tracks, in_doubt: bool) -> Result<(Self, Vec<Finding>), StoringError> {
-        let (folder, limits) = (folder(&config.journal.data_dir), StoreLimits::from(&config.store));
-        let opened = if in_doubt {
-            Store::open_checked(&folder, limits)
-        } else {
-            Store::open(&folder, limits)
-        };
-        let (store, findings) = opened?;
+        let (stores, findings) = Stores::open(config, in_doubt)?;
         let facts = Arc::new(Facts::new(config.store.user_agents_max));
-        Ok((Self::over(store, tracks, &config.apply, facts), findings))
+        let sessions_max = config.store.sessions_max;
+        Ok((
+            Self::over(stores, tracks, (&config.apply, sessions_max), facts),
+            findings,
+        ))
     }
 }
 
 impl<R: Rows> Storing<R> {
-    /// Finds the place of a store in the log.
-    pub fn over(mut store: R, tracks: &Tracks, config: &ApplyConfig, facts: Arc<Facts>) -> Self {
-        if !tracks.reach_back_to(store.cursor()) {
-            store.note_lack(Lack::Start);
-        }
+    /// Finds the place of stores in the log.
+    pub fn over(
+        mut store: R,
+        tracks: &Tracks,
+        (config, sessions_max): (&ApplyConfig, usize),
+        facts: Arc<Facts>,
+    ) -> Self {
+        store.note_start(&|cursor| tracks.reach_back_to(cursor));
         let walk = Walk::new(tracks, store.cursor(), config);
-        let tally = Tally::default();
+        let open = OpenSessions::at(store.cursor(), store.kept(), sessions_max);
         Self {
-            store,
+            filling: Filling { store, open },
             walk,
             facts,
-            tally,
+            tally: Tally::default(),
         }
     }
 
-    /// The store.
+    /// The stores.
     pub const fn store(&mut self) -> &mut R {
-        &mut self.store
+        &mut self.filling.store
+    }
+
+    /// The stores, and the sessions of what they were given.
+    pub const fn filling(&mut self) -> &mut Filling<R> {
+        &mut self.filling
     }
 
     /// Lets go of what is not needed while nothing comes.
@@ -141,18 +211,18 @@ impl<R: Rows> Storing<R> {
         std::mem::take(&mut self.tally)
     }
 
-    /// Hands everything up to a synced frame to the store; after each row `turn` may commit, or end it early by
+    /// Hands everything up to a synced frame to the stores; after each row `turn` may commit, or end it early by
     /// `false`. Whether everything was handed over.
     ///
     /// # Errors
-    /// When the store or the log fails; then nothing more can be done with it but to open it anew.
+    /// When a store or the log fails; then nothing more can be done with it but to open it anew.
     pub fn advance(
         &mut self,
         upto: Sequence,
-        turn: &mut dyn FnMut(&mut R) -> Result<bool, StoreError>,
+        turn: &mut dyn FnMut(&mut Filling<R>) -> Result<bool, StoreError>,
     ) -> Result<bool, StoringError> {
         let Self {
-            store,
+            filling,
             walk,
             facts,
             tally,
@@ -162,14 +232,15 @@ impl<R: Rows> Storing<R> {
             let kept = match told {
                 Told::Event(event) => {
                     tally.events += 1;
-                    store.append(&facts.of(&event).row(sequence, event))
+                    filling.event(sequence, facts.of(&event).row(sequence, event))
                 }
+                Told::Sign(event) => filling.sign(sequence, &event),
                 Told::Erasure(erasure) => {
                     tally.erasures += 1;
-                    store.erase(sequence, &erasure)
+                    filling.erase(sequence, &erasure)
                 }
             };
-            let result = kept.and_then(|()| turn(store));
+            let result = kept.and_then(|()| turn(filling));
             *result.as_ref().unwrap_or(&false) || {
                 failed = result.err();
                 false
@@ -179,43 +250,10 @@ impl<R: Rows> Storing<R> {
             return Err(error.into());
         }
         if done {
-            store.advance(walk.head());
+            filling.open.advance(walk.head());
+            filling.store.advance(walk.head())?;
         }
         Ok(done)
-    }
-}
-
-impl Rows for Store {
-    fn cursor(&self) -> Sequence {
-        self.cursor()
-    }
-
-    fn seen(&self) -> Sequence {
-        self.seen()
-    }
-
-    fn is_behind(&self) -> bool {
-        self.is_behind()
-    }
-
-    fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
-        self.append(row)
-    }
-
-    fn erase(&mut self, sequence: Sequence, erasure: &Erasure<'_>) -> Result<(), StoreError> {
-        self.erase(sequence, erasure)
-    }
-
-    fn advance(&mut self, sequence: Sequence) {
-        self.advance(sequence);
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.commit()
-    }
-
-    fn note_lack(&mut self, lack: Lack) {
-        self.note_lack(lack);
     }
 }
 

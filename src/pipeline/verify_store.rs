@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::VerifyError;
-use super::storing::folder;
+use super::stores::events_folder;
+use super::verify_sessions::verify_sessions;
 use super::walk::{Told, Tracks, Walk};
 use crate::apply::{OTHER_FIELD, VISIT_FIELD, field_of};
 use crate::config::Config;
@@ -34,7 +35,7 @@ pub fn verify_store(
         return Ok(true);
     }
     let limits = StoreLimits::from(&config.store);
-    let Some(found) = survey(&folder(&config.journal.data_dir), limits)? else {
+    let Some(found) = survey(&events_folder(&config.journal.data_dir), limits)? else {
         writeln!(out, "store: none yet; the next start makes it from the journal")?;
         return Ok(true);
     };
@@ -44,7 +45,8 @@ pub fn verify_store(
     }
     let (waiting, erasing) = waiting(config, tracks, (found.snapshot.cursor(), head))?;
     let may_lack = !found.lacks.is_empty() || erasing;
-    compare(&found, &waiting, (counted, may_lack), out)
+    let agrees = compare(&found, &waiting, (counted, may_lack), out)?;
+    Ok(verify_sessions(config, &found, counted, out)? && agrees)
 }
 
 fn tell(found: &Surveyed, head: Sequence, out: &mut dyn Write) -> io::Result<()> {
@@ -88,6 +90,7 @@ fn waiting(
                 let names = waiting.entry(event.site).or_default();
                 *names.entry(event.name.into()).or_default() += 1;
             }
+            Told::Sign(_) => {}
             Told::Erasure(_) => erasing = true,
         }
         true

@@ -56,6 +56,8 @@ impl Tracks {
 pub enum Told<'a> {
     /// An event that counts.
     Event(Event<'a>),
+    /// A visitor is still there, as an event that did not happen.
+    Sign(Event<'a>),
     /// Events are to go.
     Erasure(Erasure<'a>),
 }
@@ -65,6 +67,8 @@ pub enum Told<'a> {
 enum Judge {
     /// The walk itself.
     Own(Apply),
+    /// Nobody: duplicates are told as well.
+    Nobody,
     /// The applier: its duplicates after the last frame that was read.
     Applier(Arc<Decided>, VecDeque<Sequence>),
 }
@@ -105,6 +109,20 @@ impl Walk {
             resting: beside.map(|(segments, end)| (reader(segments, resting), *end)),
             judge,
             decided,
+            after,
+            last: None,
+            head: after,
+        }
+    }
+
+    /// Begins with the frames after one, and tells duplicates as well.
+    pub fn plain(tracks: &Tracks, after: Sequence) -> Self {
+        let beside = tracks.resting.as_ref();
+        Self {
+            writing: Reader::new(tracks.writing.clone(), after),
+            resting: beside.map(|(segments, end)| (Reader::new(segments.clone(), after), *end)),
+            judge: Judge::Nobody,
+            decided: None,
             after,
             last: None,
             head: after,
@@ -194,6 +212,8 @@ impl Judge {
     fn decide<'a>(&mut self, frame: Frame<'a>) -> Option<Told<'a>> {
         match (self, Payload::read(frame.kind, frame.payload)?) {
             (_, Payload::Erasure(erasure)) => Some(Told::Erasure(erasure)),
+            (_, Payload::Sign(event)) => Some(Told::Sign(event)),
+            (Self::Nobody, Payload::Event(event, _)) => Some(Told::Event(event)),
             (Self::Own(apply), Payload::Visit(visit)) => {
                 apply.witness(keyed(visit));
                 None

@@ -1,7 +1,7 @@
 //! From a question to its answer.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,11 +15,12 @@ use super::event_text::shown_time;
 use super::metric::as_number;
 use super::model::Query;
 use super::order::{Direction, Subject};
+use super::plan::{self, Plan};
 use super::range::DateRange;
 use super::rolling;
 use super::site_view::SiteView;
 use crate::store::Snapshot;
-use crate::store::search::{Figure, Group, GroupKey, Key, Search};
+use crate::store::search::{Figure, GroupKey, Key, Measure, Of, Search};
 
 /// The standard error of an estimated number of different values.
 const STANDARD_ERROR: f64 = 0.0081;
@@ -73,6 +74,8 @@ pub struct Meta {
 pub(super) struct Table {
     pub rows: Vec<Row>,
     pub buckets: Vec<Box<str>>,
+    /// The metrics of nothing.
+    empty: Vec<Option<Figure>>,
     bots_left_out: u64,
 }
 
@@ -109,14 +112,15 @@ pub fn answer(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, now_ms: u
         Some(compare) => {
             let times = compare.times((&query.range, &times), &query.zone, now_ms)?;
             meta.compare_range = Some(shown(&times));
-            Some(self::table(snapshot, query, site, &times)?.by_keys())
+            let other = self::table(snapshot, query, site, &times)?;
+            Some((other.empty.clone(), other.by_keys()))
         }
     };
     let rows = table.rows.iter().map(|row| AnswerRow {
         dimensions: row.keys.iter().map(|key| key_json(key, &table.buckets)).collect(),
         metrics: row.figures.iter().map(|figure| figure_json(figure.as_ref())).collect(),
-        compare: other.as_ref().map(|other| {
-            let figures = other.get(&row.keys).cloned().unwrap_or_else(|| nothing(query, site));
+        compare: other.as_ref().map(|(empty, other)| {
+            let figures = other.get(&row.keys).unwrap_or(empty);
             figures.iter().map(|figure| figure_json(figure.as_ref())).collect()
         }),
     });
@@ -128,6 +132,7 @@ pub fn answer(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, now_ms: u
 }
 
 fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<u64>) -> Result<Table, QueryError> {
+    let plan = Plan::of(query, site)?;
     let (mut keys, mut buckets) = (Vec::new(), Vec::new());
     for dimension in &query.dimensions {
         keys.push(match dimension {
@@ -142,33 +147,40 @@ fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<
             },
         });
     }
-    let search = Search {
-        site: site.id,
-        times: times.clone(),
-        condition: query.filter.condition(site)?,
-        people_only: query.is_about_people(),
-        keys,
-        measures: query.metrics.iter().flat_map(|metric| metric.measures(site)).collect(),
-    };
-    let found = snapshot.search(&search)?;
-    let mut rows: Vec<Row> = found.groups.into_iter().map(|group| row(query, site, group)).collect();
+    let empty = nothing(query, (&plan, site));
+    let mut rows: HashMap<Box<[Key]>, Vec<Option<Figure>>> = HashMap::new();
+    let mut left_out = None;
+    for of in plan.searches() {
+        let measures = plan.measures(query, site).filter(|(on, _)| *on == of);
+        let search = Search {
+            of,
+            site: site.id,
+            times: times.clone(),
+            condition: plan::condition(snapshot, (of, times), query, site)?,
+            people_only: query.is_about_people(),
+            keys: keys.clone(),
+            measures: measures.flat_map(|(_, measures)| measures).collect(),
+        };
+        let found = snapshot.search(&search)?;
+        // Where both are asked, machines are told by their events.
+        left_out.get_or_insert(found.left_out);
+        for group in found.groups {
+            let figures = rows.entry(group.keys).or_insert_with(|| empty.clone());
+            fill_in(figures, query, (&plan, site), (of, &group.figures));
+        }
+    }
     // A series over time has every bucket, the empty ones too.
     if matches!(query.dimensions[..], [Dimension::Time(_)]) {
-        let there: BTreeSet<Box<[Key]>> = rows.iter().map(|row| row.keys.clone()).collect();
-        let all = (0u32..)
-            .zip(&buckets)
-            .map(|(number, _)| Box::from([Key::Bucket(number)]));
-        let empty: Vec<Box<[Key]>> = all.filter(|keys| !there.contains(keys)).collect();
-        let figures = nothing(query, site);
-        rows.extend(empty.into_iter().map(|keys| Row {
-            keys,
-            figures: figures.clone(),
-        }));
+        for (number, _) in (0u32..).zip(&buckets) {
+            rows.entry(Box::from([Key::Bucket(number)]))
+                .or_insert_with(|| empty.clone());
+        }
     }
     let mut table = Table {
-        rows,
+        rows: rows.into_iter().map(|(keys, figures)| Row { keys, figures }).collect(),
         buckets,
-        bots_left_out: found.left_out,
+        empty,
+        bots_left_out: left_out.unwrap_or_default(),
     };
     rolling::fill(&mut table, snapshot, query, (site, times))?;
     Ok(table)
@@ -180,31 +192,31 @@ impl Table {
     }
 }
 
-/// The metrics of a group, from what was counted for each.
-fn row(query: &Query, site: &SiteView<'_>, group: Group) -> Row {
-    let mut counted = &group.figures[..];
-    let figures = query.metrics.iter().map(|metric| {
-        let (ours, rest) = counted.split_at_checked(metric.measures(site).len())?;
+/// Fills in the metrics of a group that one search has counted, from what it counted for each.
+fn fill_in(
+    figures: &mut [Option<Figure>],
+    query: &Query,
+    (plan, site): (&Plan, &SiteView<'_>),
+    (of, mut counted): (Of, &[Figure]),
+) {
+    let metrics = query.metrics.iter().zip(plan.measures(query, site));
+    for (figure, (metric, (on, measures))) in figures.iter_mut().zip(metrics) {
+        if on != of {
+            continue;
+        }
+        let (ours, rest) = counted.split_at_checked(measures.len()).unwrap_or((counted, &[]));
         counted = rest;
-        metric.figure(ours)
-    });
-    Row {
-        figures: figures.collect(),
-        keys: group.keys,
+        *figure = metric.figure(ours);
     }
 }
 
 /// The metrics of no events.
-fn nothing(query: &Query, site: &SiteView<'_>) -> Vec<Option<Figure>> {
-    let of = |metric: &super::Metric| {
-        let empty: Vec<Figure> = metric
-            .measures(site)
-            .iter()
-            .map(|measure| measure.what.of_nothing())
-            .collect();
+fn nothing(query: &Query, (plan, site): (&Plan, &SiteView<'_>)) -> Vec<Option<Figure>> {
+    let of = |(metric, (_, measures)): (&super::Metric, (Of, Vec<Measure>))| {
+        let empty: Vec<Figure> = measures.iter().map(|measure| measure.what.of_nothing()).collect();
         metric.figure(&empty)
     };
-    query.metrics.iter().map(of).collect()
+    query.metrics.iter().zip(plan.measures(query, site)).map(of).collect()
 }
 
 /// Sorts the rows that are asked for to the front, and leaves nothing else.

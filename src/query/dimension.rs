@@ -5,7 +5,7 @@ use std::fmt;
 use super::QueryError;
 use super::json::Placed;
 use super::site_view::SiteView;
-use crate::store::{Column, Field, is_path};
+use crate::store::{Column, Field, Kind, is_path};
 
 /// By what events are grouped.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,13 +59,25 @@ impl Dimension {
             return Ok(Self::Property(path.into()));
         }
         // Which of the two columns of visitors is meant is the site's to say, not the asker's.
-        let column = Column::parse(name).filter(|column| !matches!(column, Column::DailyVisitor | Column::Revenue));
+        let column = Column::parse(name).filter(|column| is_open(*column));
         column.map(Self::Column).ok_or_else(|| {
-            let open = |column: &Column| !matches!(column, Column::DailyVisitor | Column::Revenue);
-            let known: Vec<&str> = Column::all().filter(open).map(Column::name).collect();
+            let open = Column::all().filter(|column| is_open(*column));
+            let known: Vec<&str> = open.map(Column::name).collect();
             let reason = "is no dimension; there are property:<path>, time:<interval>,";
             placed.wrong(format!("{reason} {}", known.join(", ")))
         })
+    }
+
+    /// What has it: an event by itself, a visit as a whole, or both.
+    pub(super) const fn scope(&self) -> Scope {
+        match self {
+            Self::Property(_)
+            | Self::Column(Column::Name | Column::Path | Column::Query | Column::Title | Column::Currency) => {
+                Scope::Event
+            }
+            Self::Column(Column::EntryPage | Column::ExitPage) => Scope::Visit,
+            Self::Column(_) | Self::Time(_) => Scope::Both,
+        }
     }
 
     /// What the store calls it; `None` for time.
@@ -77,6 +89,23 @@ impl Dimension {
             Self::Time(_) => None,
         }
     }
+}
+
+/// What has a dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Events, and visits as their first event has it.
+    Both,
+    /// Only an event by itself.
+    Event,
+    /// Only a visit as a whole.
+    Visit,
+}
+
+/// Whether questions may name a column: numbers are summed by metrics.
+const fn is_open(column: Column) -> bool {
+    let hidden = matches!(column.kind(), Kind::Number) || matches!(column, Column::DailyVisitor);
+    !hidden
 }
 
 impl fmt::Display for Dimension {

@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use super::QueryError;
-use super::dimension::Dimension;
+use super::dimension::{Dimension, Scope};
 use super::json::{Placed, each};
 use super::site_view::SiteView;
 use crate::store::search::Condition;
@@ -166,6 +166,40 @@ impl Filter {
             Self::Contains(dimension, _) | Self::Matches(dimension, _) => bots(dimension),
             Self::And(filters) | Self::Or(filters) => filters.iter().any(Self::names_bots),
             Self::Not(filter) => filter.names_bots(),
+        }
+    }
+
+    /// What can be held against it.
+    ///
+    /// # Errors
+    /// Neither an event nor a visit can: it says something of both at once.
+    pub(super) fn scope(&self) -> Result<Scope, QueryError> {
+        let all =
+            |filters: &[Self]| {
+                filters.iter().try_fold(Scope::Both, |scope, filter| match (scope, filter.scope()?) {
+                (Scope::Both, other) | (other, Scope::Both) => Ok(other),
+                (scope, other) if scope == other => Ok(scope),
+                _ => {
+                    let reason = "asks within one filter for what only a visit has and for what only an event has; \
+                                  let them be two filters of the list";
+                    Err(QueryError::invalid("filters", reason))
+                }
+            })
+            };
+        match self {
+            Self::Is(dimension, _) | Self::Contains(dimension, _) | Self::Matches(dimension, _) => {
+                Ok(dimension.scope())
+            }
+            Self::And(filters) | Self::Or(filters) => all(filters),
+            Self::Not(filter) => filter.scope(),
+        }
+    }
+
+    /// The filters that must all hold.
+    pub(super) fn parts(&self) -> &[Self] {
+        match self {
+            Self::And(filters) => filters,
+            other => std::slice::from_ref(other),
         }
     }
 

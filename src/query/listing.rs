@@ -9,6 +9,7 @@ use super::dimension::Dimension;
 use super::event_text::{shown_time, write_event};
 use super::filter::Filter;
 use super::json::Placed;
+use super::plan;
 use super::range::{DateRange, Moment};
 use super::site_view::SiteView;
 use super::zone::Zone;
@@ -78,10 +79,12 @@ impl Listing {
                 .map(|(dimension, values)| Filter::Is(dimension, values)),
         );
         filters.extend(of.map(|(column, value)| Filter::Is(Dimension::Column(column), vec![Some(value.into())])));
+        let filter = Filter::And(filters);
+        plan::is_of_events(&filter)?;
         Ok(Self {
             times: times((sent.from, sent.to), sent.range, &zone, now_ms)?,
             after: sent.cursor.map(cursor).transpose()?,
-            filter: Filter::And(filters),
+            filter,
             limit,
         })
     }

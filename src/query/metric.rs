@@ -5,11 +5,9 @@ use std::fmt;
 use super::QueryError;
 use super::json::Placed;
 use super::site_view::SiteView;
-use crate::store::search::{Condition, Edge, Figure, Measure, What};
+use crate::event::PAGE_VIEWS;
+use crate::store::search::{Condition, Edge, Figure, Measure, Of, What};
 use crate::store::{Column, Field, is_path};
-
-/// Names of events that are views of pages.
-const PAGEVIEWS: [&str; 2] = ["page_view", "pageview"];
 
 /// One figure of each row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +28,14 @@ pub enum Metric {
     FirstSeen,
     /// When the last of the events happened.
     LastSeen,
+    /// Visits: a visitor's events without a pause of half an hour.
+    Visits,
+    /// Visits in which nothing followed the first event, out of a hundred.
+    BounceRate,
+    /// How long visits are, in seconds, in the mean.
+    VisitDuration,
+    /// Views of pages by visit.
+    ViewsPerVisit,
     /// Revenue in the site's currency, in its smallest unit.
     Revenue,
     /// Revenue by event that has some.
@@ -45,7 +51,7 @@ pub enum Metric {
 /// Days of [`Metric::ActiveUsers`].
 pub(super) const ACTIVE_DAYS: usize = 30;
 
-const SIMPLE: [(&str, Metric); 10] = [
+const SIMPLE: [(&str, Metric); 14] = [
     ("events", Metric::Events),
     ("pageviews", Metric::Pageviews),
     ("visitors", Metric::Visitors),
@@ -54,6 +60,10 @@ const SIMPLE: [(&str, Metric); 10] = [
     ("active_users", Metric::ActiveUsers),
     ("first_seen", Metric::FirstSeen),
     ("last_seen", Metric::LastSeen),
+    ("visits", Metric::Visits),
+    ("bounce_rate", Metric::BounceRate),
+    ("visit_duration", Metric::VisitDuration),
+    ("views_per_visit", Metric::ViewsPerVisit),
     ("revenue", Metric::Revenue),
     ("average_revenue", Metric::AverageRevenue),
 ];
@@ -77,22 +87,33 @@ impl Metric {
         }
     }
 
-    /// What the store must count for it.
-    pub(super) fn measures(&self, site: &SiteView<'_>) -> Vec<Measure> {
-        let all = |what| Measure {
-            what,
-            only: Condition::All,
-        };
+    /// Of what it is a figure by nature.
+    pub(super) const fn of(&self) -> Of {
+        match self {
+            Self::Visits | Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => Of::Sessions,
+            _ => Of::Events,
+        }
+    }
+
+    /// What must be counted of events, or of sessions, for it; `None` if these do not tell.
+    pub(super) fn measures(&self, of: Of, site: &SiteView<'_>) -> Option<Vec<Measure>> {
+        match of {
+            Of::Events => self.of_events(site),
+            Of::Sessions => self.of_sessions(site),
+        }
+    }
+
+    fn of_events(&self, site: &SiteView<'_>) -> Option<Vec<Measure>> {
         let property = |path: &str| Field::Property(path.into());
         let revenue = |what: fn(Field) -> What| Measure {
             what: what(Column::Revenue.into()),
             only: Condition::Is(Column::Currency.into(), vec![Some(site.currency.into())]),
         };
-        match self {
+        Some(match self {
             Self::Events => vec![all(What::Events)],
             Self::Pageviews => vec![Measure {
                 what: What::Events,
-                only: Condition::Is(Column::Name.into(), PAGEVIEWS.map(|name| Some(name.into())).into()),
+                only: Condition::Is(Column::Name.into(), PAGE_VIEWS.map(|name| Some(name.into())).into()),
             }],
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
             Self::Users => vec![all(What::Distinct(Column::User))],
@@ -101,23 +122,61 @@ impl Metric {
             Self::ActiveUsers => Vec::new(),
             Self::FirstSeen => vec![all(What::Edge(Edge::First))],
             Self::LastSeen => vec![all(What::Edge(Edge::Last))],
+            Self::Visits => vec![all(What::Distinct(Column::Visit))],
             Self::Revenue => vec![revenue(What::Sum)],
             Self::AverageRevenue => vec![revenue(What::Sum), revenue(What::Count)],
             Self::Count(path) => vec![all(What::Count(property(path)))],
             Self::Sum(path) => vec![all(What::Sum(property(path)))],
             Self::Average(path) => vec![all(What::Sum(property(path))), all(What::Count(property(path)))],
-        }
+            Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => return None,
+        })
     }
 
-    /// The metric's figure from what the store counted for it; `None` for the mean of nothing.
+    fn of_sessions(&self, site: &SiteView<'_>) -> Option<Vec<Measure>> {
+        let sum = |column: Column| all(What::Sum(column.into()));
+        let by_visit = |column| vec![sum(column), all(What::Events)];
+        Some(match self {
+            Self::Visits => vec![all(What::Events)],
+            Self::BounceRate => by_visit(Column::VisitBounce),
+            Self::VisitDuration => by_visit(Column::VisitSeconds),
+            Self::ViewsPerVisit => by_visit(Column::VisitViews),
+            Self::Events => vec![sum(Column::VisitEvents)],
+            Self::Pageviews => vec![sum(Column::VisitViews)],
+            Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
+            Self::Users => vec![all(What::Distinct(Column::User))],
+            Self::Sessions => vec![all(What::Distinct(Column::Session))],
+            Self::Revenue
+            | Self::AverageRevenue
+            | Self::Count(_)
+            | Self::Sum(_)
+            | Self::Average(_)
+            | Self::ActiveUsers
+            | Self::FirstSeen
+            | Self::LastSeen => return None,
+        })
+    }
+
+    /// The metric's figure from what was counted for it; `None` for the mean of nothing.
     pub(super) fn figure(&self, counted: &[Figure]) -> Option<Figure> {
-        match (self, counted) {
-            (Self::AverageRevenue | Self::Average(_), [sum, Figure::Count(count)]) => {
-                (*count > 0).then(|| Figure::Number(as_number(sum) / *count as f64))
+        let mean = |of: u32| match counted {
+            [sum, Figure::Count(count)] if *count > 0 => {
+                Some(Figure::Number(f64::from(of) * as_number(sum) / *count as f64))
             }
-            (_, [Figure::Time(None)]) => None,
-            (_, counted) => counted.first().copied(),
+            _ => None,
+        };
+        match self {
+            Self::AverageRevenue | Self::Average(_) | Self::VisitDuration | Self::ViewsPerVisit => mean(1),
+            Self::BounceRate => mean(100),
+            Self::FirstSeen | Self::LastSeen if counted == [Figure::Time(None)] => None,
+            _ => counted.first().copied(),
         }
+    }
+}
+
+const fn all(what: What) -> Measure {
+    Measure {
+        what,
+        only: Condition::All,
     }
 }
 

@@ -23,6 +23,7 @@ mod listing;
 mod metric;
 mod model;
 mod order;
+mod plan;
 mod range;
 mod rendered;
 mod report;

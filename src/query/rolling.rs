@@ -9,8 +9,9 @@ use super::answer::Table;
 use super::dimension::{Dimension, Interval};
 use super::metric::{ACTIVE_DAYS, Metric};
 use super::model::Query;
+use super::plan;
 use super::site_view::SiteView;
-use crate::store::search::{Condition, GroupKey, Key, Measure, Search, What};
+use crate::store::search::{Condition, GroupKey, Key, Measure, Of, Search, What};
 use crate::store::{Column, Snapshot};
 
 /// Whether a question asks for such figures of anything but days.
@@ -30,10 +31,12 @@ pub fn fill(
     }
     let begin = query.zone.days_before(times.start, ACTIVE_DAYS - 1);
     let (days, names) = query.zone.buckets(Interval::Day, &(begin..times.end))?;
+    let times = begin..times.end;
     let found = snapshot.search(&Search {
+        of: Of::Events,
         site: site.id,
-        times: begin..times.end,
-        condition: query.filter.condition(site)?,
+        times: times.clone(),
+        condition: plan::condition(snapshot, (Of::Events, &times), query, site)?,
         people_only: query.is_about_people(),
         keys: vec![GroupKey::Time(Arc::new(days))],
         measures: vec![Measure {

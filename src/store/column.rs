@@ -72,6 +72,20 @@ pub enum Column {
     Bot,
     /// The rule by which it did.
     BotRule,
+    /// The visit that an event belongs to, by its number in hexadecimal.
+    Visit,
+    /// Of a visit: the path of the first page that was viewed.
+    EntryPage,
+    /// Of a visit: the path of the last page.
+    ExitPage,
+    /// Of a visit: its events.
+    VisitEvents,
+    /// Of a visit: its views of pages.
+    VisitViews,
+    /// Of a visit: its length in whole seconds.
+    VisitSeconds,
+    /// Of a visit: 1 if nothing followed its first event.
+    VisitBounce,
 }
 
 /// How the values of a column are kept.
@@ -90,7 +104,7 @@ pub enum Kind {
 }
 
 /// Every column with its name and kind, in the order of [`Column`].
-pub const COLUMNS: [(Column, &str, Kind); 34] = [
+pub const COLUMNS: [(Column, &str, Kind); 41] = [
     (Column::Name, "name", Kind::Term),
     (Column::Country, "country", Kind::Term),
     (Column::Region, "region", Kind::Text),
@@ -125,6 +139,13 @@ pub const COLUMNS: [(Column, &str, Kind); 34] = [
     (Column::Screen, "screen", Kind::Screen),
     (Column::Bot, "bot", Kind::Flag),
     (Column::BotRule, "bot_rule", Kind::Term),
+    (Column::Visit, "visit", Kind::Text),
+    (Column::EntryPage, "entry_page", Kind::Term),
+    (Column::ExitPage, "exit_page", Kind::Term),
+    (Column::VisitEvents, "visit_events", Kind::Number),
+    (Column::VisitViews, "visit_views", Kind::Number),
+    (Column::VisitSeconds, "visit_seconds", Kind::Number),
+    (Column::VisitBounce, "visit_bounce", Kind::Number),
 ];
 
 impl Column {

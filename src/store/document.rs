@@ -9,7 +9,7 @@ use uuid::fmt::Hyphenated;
 use super::column::{Column, Kind};
 use super::properties::PropertyPaths;
 use super::schema::Fields;
-use crate::event::{EventId, Row, Visitor};
+use crate::event::{EventId, Row, Session, Visitor};
 
 /// First byte of a kept id that the gateway gave.
 const OWN: u8 = 0;
@@ -18,34 +18,15 @@ const CLIENT: u8 = 1;
 /// First byte of a kept id that a client gave as a UUID, of which the 16 bytes are kept.
 const CLIENT_UUID: u8 = 2;
 
-/// The document of a row.
+/// The document of an event.
 pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> TantivyDocument {
     let event = &row.event;
     let mut document = TantivyDocument::with_capacity(512);
-    document.add_bytes(fields.site, &event.site.0);
-    document.add_u64(fields.time, event.time_ms);
     document.add_i64(fields.lag, event.received_ms.wrapping_sub(event.time_ms).cast_signed());
     document.add_u64(fields.sequence, row.sequence.0);
-    let mut made = String::new();
-    for column in Column::all() {
-        let field = fields.column(column);
-        match column.kind() {
-            Kind::Term | Kind::Text => match text(row, column, &mut made) {
-                "" => {}
-                text => document.add_text(field, text),
-            },
-            Kind::Number => {
-                if let Some(revenue) = event.revenue {
-                    document.add_i64(field, revenue.minor);
-                }
-            }
-            Kind::Screen => {
-                if let Some((width, height)) = event.screen {
-                    document.add_u64(field, u64::from(width) << 16 | u64::from(height));
-                }
-            }
-            Kind::Flag => document.add_u64(field, u64::from(!row.bot_rule.is_empty())),
-        }
+    put_columns(&mut document, fields, row);
+    if let Some(revenue) = event.revenue {
+        document.add_i64(fields.column(Column::Revenue), revenue.minor);
     }
     document.add_bytes(fields.id, &kept_id(event.id));
     if !event.properties.is_empty() {
@@ -59,6 +40,97 @@ pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> Tant
         document.add_bytes(fields.sent_items, event.items);
     }
     document
+}
+
+/// The document of a session that is over.
+pub fn of_session(fields: &Fields, session: &Session) -> TantivyDocument {
+    let mut document = TantivyDocument::with_capacity(256);
+    put_columns(&mut document, fields, &session.row());
+    document.add_u64(fields.sequence, session.number);
+    for column in [Column::EntryPage, Column::ExitPage] {
+        if let Some(path) = page(session, column) {
+            document.add_text(fields.column(column), path);
+        }
+    }
+    for column in SESSION_NUMBERS {
+        document.add_i64(fields.column(column), session_number(session, column));
+    }
+    document
+}
+
+/// Columns that only sessions have, with a number.
+const SESSION_NUMBERS: [Column; 4] = [
+    Column::VisitEvents,
+    Column::VisitViews,
+    Column::VisitSeconds,
+    Column::VisitBounce,
+];
+
+/// A session's number of a column.
+pub fn session_number(session: &Session, column: Column) -> i64 {
+    let number = match column {
+        Column::VisitEvents => session.events,
+        Column::VisitViews => session.views,
+        Column::VisitSeconds => session.seconds(),
+        Column::VisitBounce => u64::from(session.is_bounce()),
+        _ => 0,
+    };
+    number.cast_signed()
+}
+
+/// A session's text of a column, as its document has it; what is not text in it is written into `made`.
+pub fn session_text<'a>(session: &'a Session, row: &Row<'a>, column: Column, made: &'a mut String) -> &'a str {
+    match column {
+        Column::EntryPage | Column::ExitPage => page(session, column).unwrap_or_default(),
+        Column::Screen => {
+            made.clear();
+            if let Some((width, height)) = row.event.screen {
+                // Writing to a string cannot fail.
+                let _ = write!(made, "{width}x{height}");
+            }
+            made
+        }
+        Column::Bot => {
+            if row.bot_rule.is_empty() {
+                "false"
+            } else {
+                "true"
+            }
+        }
+        _ => text(row, column, made),
+    }
+}
+
+fn page(session: &Session, column: Column) -> Option<&str> {
+    let page = match column {
+        Column::EntryPage => session.entry.as_ref(),
+        _ => session.exit.as_ref(),
+    };
+    page.map(|page| &*page.path).filter(|path| !path.is_empty())
+}
+
+/// Puts what events and sessions have in common.
+fn put_columns(document: &mut TantivyDocument, fields: &Fields, row: &Row<'_>) {
+    let event = &row.event;
+    document.add_bytes(fields.site, &event.site.0);
+    document.add_u64(fields.time, event.time_ms);
+    let mut made = String::new();
+    for column in Column::all() {
+        let field = fields.column(column);
+        match column.kind() {
+            Kind::Term | Kind::Text => match text(row, column, &mut made) {
+                "" => {}
+                text => document.add_text(field, text),
+            },
+            Kind::Screen => {
+                if let Some((width, height)) = event.screen {
+                    document.add_u64(field, u64::from(width) << 16 | u64::from(height));
+                }
+            }
+            Kind::Flag => document.add_u64(field, u64::from(!row.bot_rule.is_empty())),
+            Kind::Number => {}
+        }
+    }
 }
 
 /// A row's value of a text column, empty if it has none; what is not text in the row is written into `made`.
@@ -96,15 +168,26 @@ fn text<'a>(row: &Row<'a>, column: Column, made: &'a mut String) -> &'a str {
             Visitor::Stable(id) => id,
             Visitor::Daily(_) | Visitor::None => "",
         },
-        Column::DailyVisitor | Column::Country | Column::Address | Column::Currency => {
+        Column::DailyVisitor | Column::Country | Column::Address | Column::Currency | Column::Visit => {
             write_made(row, column, made);
             made
         }
-        Column::Revenue | Column::Screen | Column::Bot => "",
+        Column::Revenue
+        | Column::Screen
+        | Column::Bot
+        | Column::EntryPage
+        | Column::ExitPage
+        | Column::VisitEvents
+        | Column::VisitViews
+        | Column::VisitSeconds
+        | Column::VisitBounce => "",
     }
 }
 
 fn write_made(row: &Row<'_>, column: Column, made: &mut String) {
+    if let (Column::Visit, Some(number)) = (column, row.visit) {
+        made.push_str(&shown_visit(number));
+    }
     // Writing to a string cannot fail.
     let _ = match (column, row.event.visitor, row.event.address, row.event.revenue) {
         (Column::Country, ..) => write!(made, "{}", row.event.country),
@@ -119,6 +202,16 @@ fn write_made(row: &Row<'_>, column: Column, made: &mut String) {
         }
         _ => Ok(()),
     };
+}
+
+/// A session's number as the column has it: numbers that follow each other have most of their digits in common.
+pub fn shown_visit(number: u64) -> String {
+    format!("{number:014x}")
+}
+
+/// The number of a session from what [`shown_visit`] made of it.
+pub fn read_visit(shown: &str) -> Option<u64> {
+    u64::from_str_radix(shown, 16).ok()
 }
 
 /// A visitor's hash as the column has it.

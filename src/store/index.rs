@@ -15,7 +15,7 @@ use super::month::Month;
 use super::properties::PropertyPaths;
 use super::schema::{Fields, PROPERTIES};
 use super::{StoreLimits, document};
-use crate::event::{Erasure, Row, Sequence};
+use crate::event::{Erasure, Row, Sequence, Session};
 
 /// A segment with more erased rows than this is written anew without them; nobody sees them in either case.
 const ERASED_RATIO: f32 = 0.05;
@@ -45,6 +45,14 @@ pub struct Shape {
     pub fields: Arc<Fields>,
     /// What they may use.
     pub limits: StoreLimits,
+}
+
+/// What becomes a document.
+pub enum Record<'a> {
+    /// An event.
+    Event(&'a Row<'a>),
+    /// A session that is over.
+    Session(&'a Session),
 }
 
 /// What costs memory and threads.
@@ -121,11 +129,14 @@ impl MonthIndex {
         self.writer.as_ref().map(|open| open.used)
     }
 
-    /// Adds a row; visible and safe with the next commit. `now` counts uses of writers.
-    pub fn append(&mut self, row: &Row<'_>, now: u64) -> Result<(), TantivyError> {
+    /// Adds an event or a session; visible and safe with the next commit. `now` counts uses of writers.
+    pub fn append(&mut self, record: &Record<'_>, now: u64) -> Result<(), TantivyError> {
         let fields = Arc::clone(&self.fields);
         let open = self.open_writer(now)?;
-        let document = document::of_row(&fields, row, &mut open.paths);
+        let document = match record {
+            Record::Event(row) => document::of_row(&fields, row, &mut open.paths),
+            Record::Session(session) => document::of_session(&fields, session),
+        };
         open.pending.push(UserOperation::Add(document));
         if open.pending.len() >= TOGETHER {
             open.hand_over()?;
@@ -286,7 +297,8 @@ mod tests {
     fn append(index: &mut MonthIndex, sequence: u64) {
         let id = sequence.to_string();
         let event = Event::new(SiteId([1; 16]), "view", EventId::Client(id.as_bytes()), 0);
-        index.append(&Row::new(Sequence(sequence), event), 0).unwrap();
+        let row = Row::new(Sequence(sequence), event);
+        index.append(&Record::Event(&row), 0).unwrap();
         index.commit(Sequence(sequence)).unwrap();
     }
 

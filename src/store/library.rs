@@ -11,7 +11,7 @@ use super::StoreLimits;
 use super::month::Month;
 use super::search::hashes::HashCache;
 use super::search::partials::Partials;
-use crate::event::Sequence;
+use crate::event::{Sequence, Session};
 
 /// Hands out snapshots of the store, from any thread.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub struct Library {
 
 struct Shared {
     shelves: ArcSwap<Vec<(Month, IndexReader)>>,
+    sessions: ArcSwap<SessionShelf>,
     cursor: AtomicU64,
     edition: AtomicU64,
     hashes: HashCache,
@@ -28,11 +29,20 @@ struct Shared {
     limits: StoreLimits,
 }
 
+/// The sessions of a store's events at one commit: those that are over by month, and those that were open then. They
+/// change together, so that none is on both sides, or on neither.
+#[derive(Default)]
+pub(super) struct SessionShelf {
+    pub(super) months: Vec<(Month, Searcher)>,
+    pub(super) open: Vec<Arc<Session>>,
+}
+
 /// What the store had at one moment; it stays as it is while others write and drop.
 #[derive(Clone)]
 pub struct Snapshot {
     /// Every month, in order.
     pub(super) months: Vec<(Month, Searcher)>,
+    pub(super) sessions: Arc<SessionShelf>,
     pub(super) cursor: Sequence,
     pub(super) hashes: HashCache,
     pub(super) partials: Partials,
@@ -51,6 +61,7 @@ impl Library {
     pub(super) fn new(limits: StoreLimits) -> Self {
         let shared = Shared {
             shelves: ArcSwap::default(),
+            sessions: ArcSwap::default(),
             cursor: AtomicU64::new(0),
             edition: AtomicU64::new(next_edition()),
             hashes: HashCache::default(),
@@ -72,6 +83,7 @@ impl Library {
                 .iter()
                 .map(|(month, reader)| (*month, reader.searcher()))
                 .collect(),
+            sessions: self.shared.sessions.load_full(),
             cursor,
             hashes: self.shared.hashes.clone(),
             partials: self.shared.partials.clone(),
@@ -89,6 +101,13 @@ impl Library {
     /// answered before must not be given again.
     pub fn edition(&self) -> u64 {
         self.shared.edition.load(Ordering::Acquire)
+    }
+
+    /// Puts the sessions of the events beside them: those that are over, from the store that keeps them, and those that
+    /// are open.
+    pub fn put_sessions(&self, over: &Self, open: Vec<Arc<Session>>) {
+        let months = over.snapshot().months;
+        self.shared.sessions.store(Arc::new(SessionShelf { months, open }));
     }
 
     /// Lets go of what is kept for the next question.
@@ -127,6 +146,18 @@ impl Snapshot {
     /// How many events it has.
     pub fn events(&self) -> u64 {
         self.months.iter().map(|(_, searcher)| searcher.num_docs()).sum()
+    }
+
+    /// How many sessions it has, and how many of them are open.
+    pub fn sessions(&self) -> (u64, u64) {
+        let over: u64 = self
+            .sessions
+            .months
+            .iter()
+            .map(|(_, searcher)| searcher.num_docs())
+            .sum();
+        let open = self.sessions.open.len() as u64;
+        (over + open, open)
     }
 
     /// The beginning of its first month, in milliseconds since 1970.

@@ -9,7 +9,7 @@ use super::month::Month;
 use crate::event::Sequence;
 
 /// First line of the file: the version of the store, which its columns belong to.
-const TITLE: &str = "footfall store 2";
+const TITLE: &str = "footfall store 3";
 /// What the first line of every version begins with.
 const ANY_TITLE: &str = "footfall store ";
 const FILE: &str = "state";
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_note_of_another_version_is_refused_and_not_taken_for_a_damaged_one() {
         let folder = tempfile::tempdir().unwrap();
-        let text = "footfall store 1\nwhatever that one says\n";
+        let text = "footfall store 2\nwhatever that one says\n";
         let of = |sum: u32| format!("{text}crc32c {sum:08x}\n");
         let sum = crc32c::crc32c(text.as_bytes());
         for (bytes, kind) in [

@@ -9,7 +9,7 @@ use super::index::Shape;
 use super::library::{Library, Snapshot};
 use super::opening::{Finding, months_in, open_whole};
 use super::schema::Fields;
-use super::search::{Condition, Figure, GroupKey, Key, Measure, Search, What};
+use super::search::{Condition, Figure, GroupKey, Key, Measure, Of, Search, What};
 use super::state::{Lack, State};
 use super::{Column, Field, StoreError, StoreLimits};
 use crate::event::SiteId;
@@ -72,12 +72,45 @@ pub fn survey(folder: &Path, limits: StoreLimits) -> Result<Option<Surveyed>, St
 }
 
 impl Snapshot {
+    /// How many events of a site belong to a visit, and how many the visits that are over say they have.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn events_of_visits(&self, over: &Self, site: SiteId) -> Result<[u64; 2], StoreError> {
+        let count = |snapshot: &Self, what: What, condition: Condition| {
+            let found = snapshot.search(&Search {
+                of: Of::Events,
+                site,
+                times: 0..u64::MAX,
+                condition,
+                people_only: false,
+                keys: Vec::new(),
+                measures: vec![Measure {
+                    what,
+                    only: Condition::All,
+                }],
+            })?;
+            let figure = found.groups.first().and_then(|group| group.figures.first().copied());
+            Ok(match figure {
+                Some(Figure::Count(count)) => count,
+                Some(Figure::Whole(sum)) => u64::try_from(sum).unwrap_or(0),
+                _ => 0,
+            })
+        };
+        let has_visit = Condition::Not(Box::new(Condition::Is(Column::Visit.into(), vec![None])));
+        Ok([
+            count(self, What::Events, has_visit)?,
+            count(over, What::Sum(Column::VisitEvents.into()), Condition::All)?,
+        ])
+    }
+
     /// How many events of each name a site has.
     ///
     /// # Errors
     /// The index cannot be read, or there are more names than an answer may have groups.
     pub fn names_of(&self, site: SiteId) -> Result<BTreeMap<Box<str>, u64>, StoreError> {
         let found = self.search(&Search {
+            of: Of::Events,
             site,
             times: 0..u64::MAX,
             condition: Condition::All,

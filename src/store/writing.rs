@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checking::Look;
-use super::index::{MonthIndex, Shape};
+use super::index::{MonthIndex, Record, Shape};
 use super::library::Library;
 use super::month::Month;
 use super::opening::{Finding, open_months, remove};
 use super::schema::Fields;
 use super::state::{Lack, State};
 use super::{StoreError, StoreLimits};
-use crate::event::{Erasure, Row, Sequence};
+use crate::event::{Erasure, Row, Sequence, Session};
 
 /// The writing side, held by one thread.
 pub struct Store {
@@ -107,6 +107,11 @@ impl Store {
         self.state.cursor
     }
 
+    /// Everything up to here was handed over.
+    pub const fn appended(&self) -> Sequence {
+        self.appended
+    }
+
     /// The highest sequence that it has heard of: a month may be ahead of the cursor, as long as another is behind.
     pub fn seen(&self) -> Sequence {
         let months = self.months.values().map(|index| index.committed);
@@ -158,22 +163,49 @@ impl Store {
     /// The index takes no writes: open the store again.
     pub fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         self.sound()?;
-        let appended = self.append_row(row);
+        let appended = self.append_record(row.sequence, row.event.time_ms, &Record::Event(row));
+        self.advance(row.sequence);
         self.note(appended)
     }
 
-    fn append_row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
-        let month = self.month_of(row.event.time_ms);
-        if row.sequence <= self.state.cursor {
+    /// Takes a session that was over at a frame, unless it has it already; [`Store::end_frame`] after all of a frame.
+    ///
+    /// # Errors
+    /// As of [`Store::append`].
+    pub fn append_session(&mut self, over_at: Sequence, session: &Session) -> Result<(), StoreError> {
+        self.sound()?;
+        let appended = self.append_record(over_at, session.start_ms, &Record::Session(session));
+        self.note(appended)
+    }
+
+    /// Notes that all sessions that were over at a frame were handed over. Only now may a month be closed to make room:
+    /// what it has then is all of a frame or nothing.
+    ///
+    /// # Errors
+    /// As of [`Store::append`].
+    pub fn end_frame(&mut self, sequence: Sequence) -> Result<(), StoreError> {
+        self.advance(sequence);
+        let closed = self.close_surplus(self.shape.limits.writers_max.max(1));
+        self.note(closed)
+    }
+
+    fn append_record(&mut self, sequence: Sequence, time_ms: u64, record: &Record<'_>) -> Result<(), StoreError> {
+        let month = self.month_of(time_ms);
+        if sequence <= self.state.cursor {
             return Ok(());
         }
         if self.state.first.is_some_and(|first| month < first) {
             self.dropped += 1;
             self.state.lacks.insert(Lack::Retention);
-        } else if let Some((index, now)) = self.ready(month, row.sequence)? {
-            index.append(row, now).map_err(StoreError::index(month))?;
+        } else {
+            if matches!(record, Record::Event(_)) {
+                self.make_room_for(month, sequence)?;
+            }
+            let Some((index, now)) = self.ready(month, sequence)? else {
+                return Ok(());
+            };
+            index.append(record, now).map_err(StoreError::index(month))?;
         }
-        self.advance(row.sequence);
         Ok(())
     }
 
@@ -210,6 +242,7 @@ impl Store {
         self.state.lacks.insert(Lack::Erasure);
         let months: Vec<Month> = self.months.keys().copied().collect();
         for month in months {
+            self.make_room_for(month, sequence)?;
             if let Some((index, now)) = self.ready(month, sequence)? {
                 index.erase(erasure, now).map_err(StoreError::index(month))?;
             }
@@ -301,8 +334,7 @@ impl Store {
         Ok(())
     }
 
-    /// The index of a month, with the count of uses, when there is room for its writer; `None` if it already has what a
-    /// sequence brings.
+    /// The index of a month, with the count of uses; `None` if it already has what a sequence brings.
     fn ready(&mut self, month: Month, sequence: Sequence) -> Result<Option<(&mut MonthIndex, u64)>, StoreError> {
         if !self.months.contains_key(&month) {
             let index = self.begin(month)?;
@@ -311,29 +343,34 @@ impl Store {
             self.publish();
         }
         let known = self.months.get(&month).filter(|index| sequence > index.committed);
-        let Some(writing) = known.map(|index| index.last_used().is_some()) else {
+        if known.is_none() {
             return Ok(None);
-        };
-        if !writing {
-            self.make_room()?;
         }
         self.uses += 1;
         let uses = self.uses;
         Ok(self.months.get_mut(&month).map(|index| (index, uses)))
     }
 
-    /// Closes the writer that is idle for longest if there are as many as may be.
-    fn make_room(&mut self) -> Result<(), StoreError> {
-        let up_to = self.appended;
-        let open = self.months.values().filter(|index| index.last_used().is_some());
-        if open.count() < self.shape.limits.writers_max.max(1) {
+    /// Leaves room for one more writer, if a month has none yet and lacks what a sequence brings.
+    fn make_room_for(&mut self, month: Month, sequence: Sequence) -> Result<(), StoreError> {
+        let needs_none = |index: &MonthIndex| index.last_used().is_some() || sequence <= index.committed;
+        if self.months.get(&month).is_some_and(needs_none) {
             return Ok(());
         }
-        let oldest = self.months.values_mut().filter(|index| index.last_used().is_some());
-        if let Some(index) = oldest.min_by_key(|index| index.last_used()) {
-            let month = index.month;
-            index.commit(up_to).map_err(StoreError::index(month))?;
-            index.close();
+        self.close_surplus(self.shape.limits.writers_max.max(1) - 1)
+    }
+
+    /// Closes the writers that are idle for longest until there are only so many.
+    fn close_surplus(&mut self, most: usize) -> Result<(), StoreError> {
+        let up_to = self.appended;
+        let is_open = |index: &&mut MonthIndex| index.last_used().is_some();
+        while self.months.values_mut().filter(is_open).count() > most {
+            let open = self.months.values_mut().filter(is_open);
+            if let Some(index) = open.min_by_key(|index| index.last_used()) {
+                let month = index.month;
+                index.commit(up_to).map_err(StoreError::index(month))?;
+                index.close();
+            }
         }
         Ok(())
     }

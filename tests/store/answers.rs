@@ -12,7 +12,7 @@ use super::rows::{OwnedRow, SITE, many};
 use super::{fill, open};
 
 /// A moment after all rows.
-const NOW_MS: u64 = 1_796_000_000_000;
+pub const NOW_MS: u64 = 1_796_000_000_000;
 
 const METRICS: [&str; 15] = [
     "events",
@@ -59,7 +59,7 @@ const DIMENSIONS: [&str; 26] = [
     "time:week",
     "time:month",
 ];
-const ZONES: [&str; 7] = [
+pub const ZONES: [&str; 7] = [
     "UTC",
     "Europe/Berlin",
     "America/New_York",
@@ -94,7 +94,7 @@ const VALUES: [&str; 23] = [
     "seo:Example",
 ];
 
-fn pick<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
+pub fn pick<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
     from[usize::try_from(dice.below(from.len() as u64)).unwrap()]
 }
 
@@ -128,7 +128,7 @@ fn random_filter(dice: &mut Dice, depth: u64) -> Value {
     }
 }
 
-fn distinct<'a>(dice: &mut Dice, from: &[&'a str], count: u64) -> Vec<&'a str> {
+pub fn distinct<'a>(dice: &mut Dice, from: &[&'a str], count: u64) -> Vec<&'a str> {
     let mut chosen: Vec<&str> = Vec::new();
     for _ in 0..count {
         let one = pick(dice, from);
@@ -164,7 +164,7 @@ fn random_query(dice: &mut Dice) -> Value {
         "timezone": pick(dice, &ZONES), "limit": 10_000})
 }
 
-fn site(stable: bool) -> SiteView<'static> {
+pub fn site(stable: bool) -> SiteView<'static> {
     SiteView {
         id: SITE,
         counting: if stable { Counting::Stable } else { Counting::Daily },
@@ -173,13 +173,13 @@ fn site(stable: bool) -> SiteView<'static> {
     }
 }
 
-fn ask(snapshot: &Snapshot, query: &Value, stable: bool) -> Answer {
+pub fn ask(snapshot: &Snapshot, query: &Value, stable: bool) -> Answer {
     let site = site(stable);
     let query = Query::read(query.to_string().as_bytes(), &site).unwrap_or_else(|error| panic!("{query}: {error}"));
     answer(snapshot, &query, &site, NOW_MS).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn words(list: &Value) -> Vec<String> {
+pub fn words(list: &Value) -> Vec<String> {
     list.as_array()
         .unwrap()
         .iter()

@@ -9,6 +9,7 @@ mod kept;
 mod oracle;
 mod rows;
 mod survival;
+mod visits;
 
 #[path = "../support/dice.rs"]
 #[allow(dead_code, reason = "rows need no sizes")]

@@ -93,7 +93,7 @@ impl Asked<'_> {
             && self.filters.iter().all(|filter| self.holds(row, filter))
     }
 
-    fn holds(&self, row: &OwnedRow, filter: &Value) -> bool {
+    pub fn holds(&self, row: &OwnedRow, filter: &Value) -> bool {
         let among = |accepts: &dyn Fn(&str, &str) -> bool| {
             let value = self.value(row, filter[1].as_str().unwrap());
             let wanted = filter[2].as_array().unwrap();
@@ -123,7 +123,7 @@ impl Asked<'_> {
         }
     }
 
-    fn value(&self, row: &OwnedRow, dimension: &str) -> Value {
+    pub fn value(&self, row: &OwnedRow, dimension: &str) -> Value {
         let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
         if let Some(interval) = dimension.strip_prefix("time:") {
             return json!(self.bucket(row.time_ms, interval));
@@ -216,7 +216,7 @@ impl Asked<'_> {
         }
     }
 
-    fn bucket(&self, time_ms: u64, interval: &str) -> String {
+    pub fn bucket(&self, time_ms: u64, interval: &str) -> String {
         let zone = TimeZone::get(self.zone).unwrap();
         let zoned = Timestamp::from_millisecond(time_ms.cast_signed())
             .unwrap()
@@ -247,7 +247,7 @@ impl Asked<'_> {
     }
 
     /// The bucket of every minute of the range.
-    fn all_buckets(&self, interval: &str) -> BTreeSet<String> {
+    pub fn all_buckets(&self, interval: &str) -> BTreeSet<String> {
         let (from, to) = self.times;
         let step = if interval == "minute" { 60_000 } else { 900_000 };
         let aligned = (from / step * step + step..to).step_by(usize::try_from(step).unwrap());

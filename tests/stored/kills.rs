@@ -21,7 +21,8 @@ const BATCH: u64 = 20;
 fn batch(name: &str) -> Value {
     let event = |number: u64| {
         let id = (number.is_multiple_of(2)).then(|| format!("{name}-{number}"));
-        json!({"name": format!("event-{}", number % 3), "id": id, "properties": {"number": number}})
+        json!({"name": format!("event-{}", number % 3), "id": id, "visitor": format!("v{}", number % 7),
+            "properties": {"number": number}})
     };
     json!((0..BATCH).map(event).collect::<Vec<_>>())
 }
@@ -86,6 +87,7 @@ fn after_fifty_kills_every_event_is_in_the_store_once_and_verify_says_so() {
     assert_eq!(names, expected.into());
     let (good, said) = verify(gateway.settings());
     assert!(good && said.contains("store: 0 differences"), "{said}");
+    assert!(said.contains("sessions: 0 differences"), "{said}");
 }
 
 /// A row that no frame of the log stands for.

@@ -19,6 +19,7 @@ mod filling;
 mod hand_overs;
 mod kills;
 mod trouble;
+mod visits;
 
 use std::collections::BTreeMap;
 use std::fs;

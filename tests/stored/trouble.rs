@@ -96,26 +96,26 @@ fn a_store_that_takes_nothing_holds_neither_answers_nor_counters_and_segments_wa
     // A file where a folder should be: nothing can be written there, by root neither.
     fs::write(store_folder(&settings), "").unwrap();
     let mut gateway = settings.start();
-    for _ in 0..8 {
+    for _ in 0..16 {
         accept(&gateway, &large(40));
         gateway.client().visit("GB");
     }
     until_true("trouble to be told", || store_state(&gateway).contains("takes nothing"));
     until_true("everything to be counted", || {
-        metric(&gateway, "footfall_counters_applied_sequence") >= 328
+        metric(&gateway, "footfall_counters_applied_sequence") >= 656
     });
-    assert_eq!(gateway.report().of("gb"), 8);
+    assert_eq!(gateway.report().of("gb"), 16);
     assert_eq!(metric(&gateway, "footfall_store_up"), 0);
     assert!(metric(&gateway, "footfall_store_failures_total") > 0);
     let waiting = segments(&settings);
     assert!(waiting > 4, "{waiting}");
 
     fs::remove_file(store_folder(&settings)).unwrap();
-    until_stored(&gateway, 320);
+    until_stored(&gateway, 640);
     assert_eq!(store_state(&gateway), "stores events");
     until_true("segments to go", || segments(&settings) < 4);
     gateway.stop();
-    assert_eq!(stored_names(&settings), counts([("large", 320)]));
+    assert_eq!(stored_names(&settings), counts([("large", 640)]));
     let (good, said) = verify(&settings);
     assert!(good, "{said}");
 }

@@ -39,6 +39,7 @@ const HOMES: [(&[&str], &[&str]); 18] = [
 /// Who may touch files.
 const FILES: &[&str] = &[
     "src/config/",
+    "src/apply/session_file.rs",
     "src/directory/sqlite.rs",
     "src/enrich/geo",
     "src/enrich/networks.rs",

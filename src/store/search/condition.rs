@@ -7,9 +7,11 @@ use tantivy::TantivyError;
 use tantivy::columnar::ColumnIndex;
 
 use super::docs::{BLOCK, Docs};
+use super::open::Looked;
 use super::reading::numbers;
 use super::segment::{Part, Segment};
-use crate::store::column::Field;
+use super::visits::Among;
+use crate::store::column::{Column, Field};
 
 /// Documents between two looks at the clock.
 const PATIENCE: u32 = 4_096;
@@ -25,6 +27,8 @@ pub enum Condition {
     Contains(Field, Vec<Box<str>>),
     /// Those whose value one of some regular expressions matches somewhere.
     Matches(Field, Vec<Regex>),
+    /// Those of some visits.
+    Among(Among),
     /// Those that meet every one.
     And(Vec<Self>),
     /// Those that meet one at least.
@@ -55,6 +59,7 @@ impl Condition {
                 rest.remove(&met);
                 Ok(rest)
             }
+            Self::Among(visits) => holding(segment, &within, &Column::Visit.into(), |shown| visits.has(shown)),
             Self::Is(field, values) => is(segment, &within, field, values),
             Self::Contains(field, texts) => {
                 let holds = |value: &str| texts.iter().any(|text| value.contains(&**text));
@@ -64,6 +69,41 @@ impl Condition {
                 let holds = |value: &str| patterns.iter().any(|pattern| pattern.is_match(value));
                 holding(segment, &within, field, holds)
             }
+        }
+    }
+}
+
+impl Condition {
+    /// Whether a session that goes on meets the condition.
+    pub fn is_met(&self, by: &Looked<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::And(all) => all.iter().all(|one| one.is_met(by)),
+            Self::Or(any) => any.iter().any(|one| one.is_met(by)),
+            Self::Not(inner) => !inner.is_met(by),
+            Self::Among(visits) => by.holds(&Column::Visit.into(), |shown| visits.has(shown)),
+            Self::Is(field, values) => {
+                let is = |value: &str| values.iter().any(|one| one.as_deref().unwrap_or_default() == value);
+                by.holds(field, is)
+            }
+            Self::Contains(field, texts) => {
+                let contains = |value: &str| !value.is_empty() && texts.iter().any(|text| value.contains(&**text));
+                by.holds(field, contains)
+            }
+            Self::Matches(field, patterns) => {
+                let matches = |value: &str| !value.is_empty() && patterns.iter().any(|pattern| pattern.is_match(value));
+                by.holds(field, matches)
+            }
+        }
+    }
+
+    /// Whether what it was met by may be kept for the next time: visits are collected anew for every question.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Among(_) => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().all(Self::is_lasting),
+            Self::Not(inner) => inner.is_lasting(),
+            Self::All | Self::Is(..) | Self::Contains(..) | Self::Matches(..) => true,
         }
     }
 }

@@ -71,6 +71,11 @@ impl HashCache {
         self.kept.clear();
     }
 
+    /// The hash of a value.
+    pub fn hash(&self, value: &str) -> u64 {
+        self.hasher.hash_one(value.as_bytes())
+    }
+
     /// The hashes of a segment's column, in the order of its terms; made once for everyone who needs them at a time.
     pub fn of(&self, segment: SegmentId, column: Column, values: &StrColumn) -> std::io::Result<Arc<[u64]>> {
         self.kept.get_or_insert_with(&(segment, column), || {

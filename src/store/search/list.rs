@@ -11,9 +11,9 @@ use tantivy::store::StoreReader;
 use tantivy::{TantivyDocument, TantivyError};
 
 use super::condition::Condition;
-use super::meant;
 use super::reading::numbers;
 use super::segment::{Part, Segment};
+use super::{Of, meant};
 use crate::event::{Sequence, SiteId};
 use crate::store::StoreError;
 use crate::store::column::{Column, Field};
@@ -71,7 +71,7 @@ impl Snapshot {
     /// # Errors
     /// The index cannot be read.
     pub fn list(&self, list: &List) -> Result<Vec<StoredEvent>, StoreError> {
-        let mut work = self.segments(&list.times);
+        let mut work = self.segments(Of::Events, &list.times);
         // The newest month first: what lies in older ones often need not be looked at.
         work.reverse();
         let mut best = BinaryHeap::new();

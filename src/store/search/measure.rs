@@ -54,7 +54,7 @@ pub enum Edge {
 
 impl Edge {
     /// The outer one of two times.
-    fn of(self, one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    pub fn of(self, one: Option<u64>, other: Option<u64>) -> Option<u64> {
         match (one, other) {
             (Some(one), Some(other)) => Some(match self {
                 Self::First => one.min(other),

@@ -14,11 +14,13 @@ pub(super) mod hashes;
 mod list;
 mod measure;
 mod mix;
+mod open;
 pub(super) mod partials;
 mod reading;
 mod seen;
 mod segment;
 mod sketch;
+mod visits;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -35,6 +37,7 @@ pub use condition::Condition;
 pub use groups::{GroupKey, KEYS_MAX, Key};
 pub use list::{List, Position, StoredEvent};
 pub use measure::{Edge, Measure, What};
+pub use visits::Among;
 
 use super::column::Column;
 use super::library::Snapshot;
@@ -48,9 +51,20 @@ use partials::Partial;
 use reading::numbers;
 use segment::{Segment, is_over};
 
-/// A question about groups of events.
+/// What a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// Events.
+    Events,
+    /// Sessions, by the time at which they began.
+    Sessions,
+}
+
+/// A question about groups of events, or of sessions.
 #[derive(Debug, Clone)]
 pub struct Search {
+    /// Of which of the two.
+    pub of: Of,
     /// Whose events.
     pub site: SiteId,
     /// When they happened, in milliseconds since 1970.
@@ -113,7 +127,10 @@ impl Snapshot {
         if search.keys.is_empty() {
             merged.groups.insert(Box::new([]), merged.empty.clone());
         }
-        let segments = self.segments(&search.times);
+        if search.of == Of::Sessions {
+            merged.add(&open::count(search, &self.sessions.open, &self.hashes))?;
+        }
+        let segments = self.segments(search.of, &search.times);
         let jobs = segments
             .into_iter()
             .filter_map(|(month, reader)| self.job(search, month, reader, &mut merged).transpose());
@@ -174,13 +191,17 @@ impl Snapshot {
         })
     }
 
-    /// The segments that may have events of some time.
-    fn segments(&self, times: &Range<u64>) -> Vec<(Month, &SegmentReader)> {
+    /// The segments that may have events, or sessions, of some time.
+    fn segments(&self, of: Of, times: &Range<u64>) -> Vec<(Month, &SegmentReader)> {
         let overlaps = |month: &Month| {
             let of = month.times();
             of.start < times.end && times.start < of.end
         };
-        let months = self.months.iter().filter(|(month, _)| overlaps(month));
+        let months = match of {
+            Of::Events => &self.months,
+            Of::Sessions => &self.sessions.months,
+        };
+        let months = months.iter().filter(|(month, _)| overlaps(month));
         months
             .map(|month| (month.0, month.1.segment_readers()))
             .flat_map(|(month, readers)| readers.iter().map(move |reader| (month, reader)))

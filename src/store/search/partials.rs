@@ -67,7 +67,7 @@ impl Partials {
 
     /// Under what the answer of a segment is kept, whose times are these; `None` if it is not worth it.
     pub fn key(&self, search: &Search, reader: &SegmentReader, (first_ms, last_ms): (u64, u64)) -> Option<Asked> {
-        if reader.max_doc() < self.documents_min {
+        if reader.max_doc() < self.documents_min || !search.condition.is_lasting() {
             return None;
         }
         // As far as the segment can tell them apart.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use footfall::event::Sequence;
-use footfall::journal::payload::{Payload, put_erasure, put_event, put_visit, put_visits};
+use footfall::journal::payload::{Manner, Payload, put_erasure, put_event, put_visit, put_visits};
 use footfall::journal::{Disk, Frame, Identity, Reader, Recovered, SEGMENT_HEADER_BYTES, SegmentHeader, encode};
 
 use super::disk::Memory;
@@ -19,6 +19,7 @@ pub fn payload(data: &[u8]) {
     let read = Payload::read(*kind, payload);
     match read {
         Some(Payload::Event(event, manner)) => put_event(&mut again, &event, manner),
+        Some(Payload::Sign(event)) => put_event(&mut again, &event, Manner::default()),
         Some(Payload::Visit(visit)) => put_visit(&mut again, visit),
         Some(Payload::Erasure(erasure)) => put_erasure(&mut again, &erasure, 1),
         Some(Payload::Visits(visits)) => {
