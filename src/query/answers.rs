@@ -62,6 +62,31 @@ struct Kept {
     until: Instant,
     /// The edition of the store that it was made from.
     edition: u64,
+    /// Until when it lasts on, as long as the store has so many events as when it was made.
+    unless_more: Option<(Instant, u64)>,
+}
+
+impl Kept {
+    /// Whether something else would be answered now, or might be.
+    fn is_stale(&self, library: &Library, now: Instant) -> bool {
+        let lasts_on = || {
+            let (end, events) = self.unless_more?;
+            Some(end > now && library.snapshot().events() == events)
+        };
+        self.edition != library.edition() || (self.until <= now && lasts_on() != Some(true))
+    }
+
+    /// Whether it may last on.
+    fn is_over(&self, now: Instant) -> bool {
+        self.until <= now && self.unless_more.is_none_or(|(end, _)| end <= now)
+    }
+}
+
+/// How long an answer lasts, and how long it may last on while nothing comes.
+#[derive(Debug, Clone, Copy)]
+struct Lasts {
+    at_least: Duration,
+    at_most: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -89,7 +114,7 @@ impl<C: Clock> Answers<C> {
             after: clock::ms(config.rest_ms),
             begin: Box::new(move || {
                 let now = now.now();
-                answers.retain(|_, kept| kept.until > now);
+                answers.retain(|_, kept| !kept.is_over(now));
                 forget();
             }),
         };
@@ -136,16 +161,16 @@ impl<C: Clock> Answers<C> {
     ) -> Result<(Arc<Rendered>, bool), QueryError> {
         let now_ms = self.clock.unix_ms();
         let lasts = self.lasts(&report, now_ms)?;
-        if lasts.is_zero() {
+        if lasts.at_least.is_zero() {
             let (library, site) = (library.clone(), SiteOwned::from(site));
             let made = self
                 .run(move |until| make(&library, report, &site, (now_ms, until)))
                 .await;
-            return made.map(|answer| (Arc::new(answer), false));
+            return made.map(|(answer, _)| (Arc::new(answer), false));
         }
         let key = key(&report, site, now_ms);
         let edition = library.edition();
-        if let Some(answer) = self.again(&key, edition) {
+        if let Some(answer) = self.again(&key, library) {
             return Ok((answer, true));
         }
         let (mut outcome, joined) = {
@@ -153,7 +178,7 @@ impl<C: Clock> Answers<C> {
             let same = under_way.get(&key).filter(|known| known.edition == edition);
             if let Some(known) = same {
                 (known.outcome.clone(), true)
-            } else if let Some(answer) = self.again(&key, edition) {
+            } else if let Some(answer) = self.again(&key, library) {
                 // It arrived between the two looks.
                 return Ok((answer, true));
             } else {
@@ -173,7 +198,7 @@ impl<C: Clock> Answers<C> {
                 let (library, site) = (library.clone(), SiteOwned::from(site));
                 let until = self.clock.now() + self.times.longest;
                 let work = move || {
-                    let made = make(&library, report, &site, (now_ms, until)).map(Arc::new);
+                    let made = make(&library, report, &site, (now_ms, until));
                     flight.land(made, lasts);
                 };
                 self.desk.submit(work).map_err(|_| QueryError::Overloaded)?;
@@ -232,9 +257,9 @@ impl<C: Clock> Answers<C> {
         result.await.unwrap_or(Err(QueryError::Overloaded))
     }
 
-    fn again(&self, key: &str, edition: u64) -> Option<Arc<Rendered>> {
+    fn again(&self, key: &str, library: &Library) -> Option<Arc<Rendered>> {
         let now = self.clock.now();
-        let is_stale = |kept: &Kept| kept.until <= now || kept.edition != edition;
+        let is_stale = |kept: &Kept| kept.is_stale(library, now);
         // Looked at again where it lies: a new one may have come in its place.
         self.kept.remove_if(key, is_stale);
         self.kept
@@ -247,11 +272,17 @@ impl<C: Clock> Answers<C> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lasts(&self, report: &Report, now_ms: u64) -> Result<Duration, QueryError> {
-        let mut lasts = self.times.past;
+    fn lasts(&self, report: &Report, now_ms: u64) -> Result<Lasts, QueryError> {
+        let mut lasts = Lasts {
+            at_least: self.times.past,
+            at_most: self.times.past,
+        };
         for query in &report.queries {
             if query.range.times(&query.zone, now_ms)?.end > now_ms {
-                lasts = self.times.present;
+                lasts.at_least = self.times.present;
+                if query.range.moves() {
+                    lasts.at_most = self.times.present;
+                }
             }
         }
         Ok(lasts)
@@ -267,18 +298,21 @@ struct Flight<C: Clock> {
 }
 
 impl<C: Clock> Flight<C> {
-    fn land(self, made: Result<Arc<Rendered>, QueryError>, lasts: Duration) {
-        if let Ok(answer) = &made {
+    fn land(self, made: Result<(Rendered, u64), QueryError>, lasts: Lasts) {
+        let made = made.map(|(answer, events)| (Arc::new(answer), events));
+        if let Ok((answer, events)) = &made {
+            let now = self.answers.clock.now();
             let kept = Kept {
                 answer: Arc::clone(answer),
-                until: self.answers.clock.now() + lasts,
+                until: now + lasts.at_least,
                 edition: self.edition,
+                unless_more: (lasts.at_most > lasts.at_least).then(|| (now + lasts.at_most, *events)),
             };
             self.answers.kept.insert(self.key.clone(), kept);
         }
         // Before anyone hears of it: who asks after that asks anew.
         self.leave();
-        self.told.send_replace(Some(made));
+        self.told.send_replace(Some(made.map(|(answer, _)| answer)));
     }
 
     /// Takes it off the list, unless another edition of the store is asked by now.
@@ -298,12 +332,13 @@ impl<C: Clock> Drop for Flight<C> {
     }
 }
 
+/// Makes an answer; also tells how many events there were.
 fn make(
     library: &Library,
     report: Report,
     site: &SiteOwned,
     (now_ms, until): (u64, Instant),
-) -> Result<Rendered, QueryError> {
+) -> Result<(Rendered, u64), QueryError> {
     let snapshot = library.snapshot().until(until);
     let site = site.view();
     let answers = report
@@ -311,7 +346,8 @@ fn make(
         .iter()
         .map(|query| answer(&snapshot, query, &site, now_ms));
     let answers: Vec<Answer> = answers.collect::<Result<_, _>>()?;
-    Ok(Rendered::new((report.write)(&answers), report.stamp, now_ms))
+    let rendered = Rendered::new((report.write)(&answers), report.stamp, now_ms);
+    Ok((rendered, snapshot.events()))
 }
 
 /// One text for all ways to ask the same on the same day about the same site.

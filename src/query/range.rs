@@ -99,6 +99,11 @@ impl DateRange {
         })
     }
 
+    /// Whether it means another time at each moment, and not only on each day.
+    pub(super) const fn moves(&self) -> bool {
+        matches!(self, Self::Hours(_) | Self::All)
+    }
+
     /// The range as JSON, as it is read.
     pub fn to_json(&self) -> Value {
         match self {

@@ -119,6 +119,17 @@ fn a_summary_of_the_past_is_given_again_and_one_of_today_soon_made_anew() {
         assert_eq!(house.told(&past)["totalEvents"], 1, "kept for a minute");
         until_true("the summary of today", || house.told(SUMMARY)["totalEvents"] == 4);
     }
+    // While nothing comes, one of today lasts as long; every event ends that.
+    let mut house = House::embedded(Settings::new().set("FOOTFALL_QUERY_CACHE_NOW_MS", 1));
+    house.keep(&json!({"eventName": "view"}));
+    until_true("the event in the summary", || house.told(SUMMARY)["totalEvents"] == 1);
+    let made = house.told(SUMMARY)["generatedAt"].clone();
+    for _ in 0..20 {
+        let told = house.told(SUMMARY);
+        assert_eq!((&told["cached"], &told["generatedAt"]), (&json!(true), &made));
+    }
+    house.keep(&json!({"eventName": "view"}));
+    assert_eq!(house.told(SUMMARY)["totalEvents"], 2);
     let mut house = House::embedded(Settings::new().set("CACHE_TTL", 0));
     let past = format!("{SUMMARY}?startDate={0}&endDate={0}", day(2));
     for count in 1..3 {
