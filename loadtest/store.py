@@ -139,6 +139,12 @@ def questions():
         ("pages by events, two filters", lambda turn: {
             "metrics": ["events"], "dimensions": ["path"], "filters": filters(turn), "limit": 10 + turn}, 60),
         ("top pages", lambda turn: {"metrics": ["events"], "dimensions": ["path"], "limit": 10 + turn}, 60),
+        ("visits by source, a filter", lambda turn: {
+            "metrics": ["visits", "bounce_rate"], "dimensions": ["source"], "filters": filters(turn)[:1], "limit": 50 + turn}, 60),
+        ("visits by day", lambda turn: {
+            "metrics": ["visits", "visit_duration"], "dimensions": ["time:day"], "limit": 100 + turn}, 150),
+        ("visits with a page", lambda turn: {
+            "metrics": ["visits"], "filters": [["contains", "path", [f"{turn}"]]]}, 200),
         ("daily uniques", lambda turn: {"metrics": ["visitors"], "dimensions": ["time:day"], "limit": 100 + turn}, 150),
     ]  # fmt: skip
 

@@ -9,6 +9,7 @@
 //! who keeps what was open at a frame can go on from there.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -24,6 +25,27 @@ const SEQUENCE_BITS: u32 = 45;
 /// A visitor of a site, as a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Who(pub u128);
+
+/// Fingerprints are hashes with a secret key: half of one will do.
+#[derive(Debug, Default)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of it")]
+    fn write_u128(&mut self, print: u128) {
+        self.0 = print as u64;
+    }
+}
 
 /// That a visitor was active.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +88,7 @@ pub struct Open<T> {
 pub struct Sessions<T> {
     key: [u8; 16],
     open_max: usize,
-    open: HashMap<Who, Vec<Open<T>>>,
+    open: HashMap<Who, Vec<Open<T>>, BuildHasherDefault<Fold>>,
     /// How many are open.
     count: usize,
     sites: HashMap<SiteId, Site>,
@@ -102,7 +124,7 @@ impl<T> Sessions<T> {
         Self {
             key: *key,
             open_max: open_max.max(1),
-            open: HashMap::new(),
+            open: HashMap::default(),
             count: 0,
             sites: HashMap::new(),
             received_ms: 0,
@@ -136,9 +158,9 @@ impl<T> Sessions<T> {
             (Visitor::None, user, _) => (3, user.as_bytes()),
         };
         let mut hasher = SipHasher13::new_with_key(&self.key);
-        std::hash::Hasher::write(&mut hasher, &event.site.0);
-        std::hash::Hasher::write(&mut hasher, &[kind]);
-        std::hash::Hasher::write(&mut hasher, bytes);
+        hasher.write(&event.site.0);
+        hasher.write(&[kind]);
+        hasher.write(bytes);
         Some(Who(hasher.finish128().as_u128()))
     }
 

@@ -22,7 +22,9 @@ pub fn verify_sessions(
     out: &mut dyn Write,
 ) -> Result<bool, VerifyError> {
     let data_dir = &config.journal.data_dir;
-    let Some(over) = survey(&sessions_folder(data_dir), StoreLimits::from(&config.store))? else {
+    let path = sessions_file(data_dir);
+    let over = survey(&sessions_folder(data_dir), StoreLimits::from(&config.store))?;
+    let Some(over) = over.filter(|_| path.exists()) else {
         writeln!(out, "sessions: none yet; the next start makes them from the journal")?;
         return Ok(true);
     };
@@ -32,7 +34,6 @@ pub fn verify_sessions(
             "sessions: {finding}; the next start makes it again from the journal"
         )?;
     }
-    let path = sessions_file(data_dir);
     let (_, kept) = SessionFile::open(&path).map_err(|error| StoreError::Files {
         path,
         source: std::io::Error::other(error),

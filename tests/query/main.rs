@@ -19,6 +19,7 @@ mod enriched;
 mod erasures;
 mod figures;
 mod fleet;
+mod fleet_visits;
 mod lists;
 mod refusals;
 

@@ -10,6 +10,7 @@ mod oracle;
 mod rows;
 mod survival;
 mod visits;
+mod visits_oracle;
 
 #[path = "../support/dice.rs"]
 #[allow(dead_code, reason = "rows need no sizes")]

@@ -26,11 +26,17 @@ impl Nginx {
     /// Starts nginx in front of a gateway, and waits until it serves.
     #[track_caller]
     pub fn start(gateway: SocketAddr) -> Self {
+        Self::start_before(&[gateway])
+    }
+
+    /// The same in front of several gateways, among which each client address stays with one.
+    #[track_caller]
+    pub fn start_before(gateways: &[SocketAddr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Workers of an nginx started by root are nobody, and need to reach it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], process::free_port()));
-        write_configuration(folder.path(), address, gateway);
+        write_configuration(folder.path(), address, gateways);
         let mut child = Command::new(program())
             .arg("-p")
             .arg(folder.path())
@@ -93,12 +99,18 @@ fn program() -> &'static str {
     if Path::new(usual).exists() { usual } else { "nginx" }
 }
 
-/// Copies the shipped files; only addresses are changed.
-fn write_configuration(folder: &Path, listen: SocketAddr, gateway: SocketAddr) {
+/// Copies the shipped files; only addresses are changed, and for several gateways what they say to switch on is.
+fn write_configuration(folder: &Path, listen: SocketAddr, gateways: &[SocketAddr]) {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx");
+    let servers: Vec<String> = gateways.iter().map(|gateway| format!("server {gateway};")).collect();
+    let sticks = if gateways.len() > 1 { "" } else { "# " };
     let changes = [
         ("listen 80;", format!("listen {listen};")),
-        ("server 127.0.0.1:3030;", format!("server {gateway};")),
+        ("server 127.0.0.1:3030;", servers.join("\n")),
+        (
+            "# hash $remote_addr consistent;",
+            format!("{sticks}hash $remote_addr consistent;"),
+        ),
     ];
     let mut changed = 0;
     for file in ["nginx.conf", "footfall.conf", "gateways.conf"] {
