@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import datetime, timedelta, timezone
 
 from events import Anonymous, Gateway
 from lab import figures, servers
@@ -24,6 +25,8 @@ TIMES = 20
 RATE_BESIDE = 500
 STORED_WITHIN_SECONDS = 600
 REST_SECONDS = 40  # writers of the store are closed after 30
+NOW = datetime.now(timezone.utc)
+YESTERDAY = f"{NOW - timedelta(days=1):%Y-%m-%d}"
 EVERY_CORES = f"{servers.SERVER_CORE},{servers.CLIENT_CORE}"
 
 
@@ -100,7 +103,8 @@ class Asker:
 
     def __init__(self, gateway):
         self.address = gateway.address
-        self.headers = {"Authorization": f"Bearer {gateway.new_key('read')}", "Content-Type": "application/json"}
+        key = gateway.new_key("read")
+        self.headers = {"Authorization": f"Bearer {key}", "X-API-Key": key, "Content-Type": "application/json"}
 
     def ask(self, path, body=None):
         data = json.dumps(body).encode() if body else None
@@ -112,6 +116,13 @@ class Asker:
 
     def query(self, body):
         return self.ask("/api/v1/query", {"date_range": "30d", **body})[0]
+
+    def summary(self, begin, end, cached):
+        """A summary of the apps dialect, which must say whether it was made for somebody before."""
+        spent, found = self.ask(f"/api/analytics/event-summary?startDate={begin}&endDate={end}")
+        if found["cached"] != cached or sum(found["eventBreakdown"].values()) != found["totalEvents"]:
+            raise Failure(f"a summary from {begin} to {end}: {found}")
+        return spent
 
 
 def questions():
@@ -144,6 +155,12 @@ def ask(asker):
         found.append(timed(name, [asker.query(question(turn)) for turn in range(TIMES)], bound))
     past = {"metrics": ["events"], "dimensions": ["country"], "date_range": "yesterday"}
     found.append(timed("the same again, of the past", [asker.query(past) for _ in range(TIMES + 1)][1:], 2))
+    # Six days and more, cut at another minute each time, so that little of what was counted before is of use.
+    days = [(NOW - timedelta(days=7, minutes=-37 * turn), NOW - timedelta(minutes=11 * turn)) for turn in range(TIMES)]
+    days = [[f"{time:%Y-%m-%dT%H:%M:00Z}" for time in both] for both in days]
+    found.append(timed("event summary (apps)", [asker.summary(*both, False) for both in days], 200))
+    asker.summary(YESTERDAY, YESTERDAY, False)
+    found.append(timed("the same again, of the past (apps)", [asker.summary(YESTERDAY, YESTERDAY, True) for _ in range(TIMES)], 2))
     listed = asker.ask("/api/v1/events?limit=1000")[1]["events"]
     users = list(dict.fromkeys(event["user"] for event in listed if event.get("user")))[:TIMES]
     found.append(timed("a user's history", [asker.ask(f"/api/v1/users/{user}/events")[0] for user in users], 20))

@@ -104,6 +104,16 @@ pub enum Reason {
     ImportUnknown,
     /// There are as many imports as may be.
     ImportsFull,
+    /// The operator does not let anyone make this call.
+    Closed,
+    /// There are as many sites or keys as there may be.
+    DirectoryFull,
+    /// Sites and keys cannot be changed at the moment.
+    DirectoryUnavailable,
+    /// A change of sites or keys broke off.
+    DirectoryUnknown,
+    /// The site has no events of this user.
+    UserUnknown,
 }
 
 /// One row of the table.
@@ -124,7 +134,7 @@ pub struct ReasonRow {
 }
 
 /// The table, in the order of [`Reason`].
-pub const REASONS: [ReasonRow; 44] = [
+pub const REASONS: [ReasonRow; 49] = [
     row(
         Reason::CountryMissing,
         "country_missing",
@@ -355,6 +365,39 @@ pub const REASONS: [ReasonRow; 44] = [
         "imports_full",
         409,
         "There are as many imports as imports.imports_max allows",
+    ),
+    row(
+        Reason::Closed,
+        "closed",
+        403,
+        "The operator of this gateway has closed this call",
+    ),
+    row(
+        Reason::DirectoryFull,
+        "directory_full",
+        503,
+        "There are as many sites or keys as there may be; ask the operator",
+    )
+    .after(3_600),
+    row(
+        Reason::DirectoryUnavailable,
+        "directory_unavailable",
+        503,
+        "Sites and keys cannot be changed at the moment; nothing was changed, try again",
+    )
+    .after(5),
+    row(
+        Reason::DirectoryUnknown,
+        "directory_unknown",
+        500,
+        "The change broke off: it may or may not have been made",
+    )
+    .unknown(),
+    row(
+        Reason::UserUnknown,
+        "user_unknown",
+        404,
+        "There are no events of this user",
     ),
 ];
 

@@ -28,6 +28,7 @@ pub async fn run(
                 Allowed::Write => Rights::Write,
                 Allowed::Read => Rights::Read,
                 Allowed::Manage => Rights::Manage,
+                Allowed::Both => Rights::Both,
             };
             let expires = expires.map(|when| expiry::parse(&when, clock::unix_ms())).transpose();
             let expires_ms = expires.map_err(Trouble::refused)?;

@@ -92,7 +92,7 @@ fn list(register: &Register, json: bool, out: &mut dyn Write) -> Result<(), Trou
             currency(site),
             site.counting.name().to_owned(),
             register.keys_of(site.id).count().to_string(),
-            site.domains.join(", "),
+            domains(site),
         ]
     });
     Ok(print::table(head, rows, out)?)
@@ -103,12 +103,20 @@ fn object(site: &Site, register: &Register) -> Value {
         "id": site.id.to_string(),
         "name": site.name,
         "domains": site.domains,
+        "registered": site.registered,
         "time_zone": site.time_zone,
         "currency": currency(site),
         "visitors": site.counting.name(),
         "keys": register.keys_of(site.id).count(),
         "created": (site.created_ms > 0).then(|| print::time(site.created_ms)),
     })
+}
+
+/// Its domains; the one that was only named when it was registered stands in brackets.
+fn domains(site: &Site) -> String {
+    let named = site.registered.iter().map(|domain| format!("({domain})"));
+    let all: Vec<String> = site.domains.iter().map(ToString::to_string).chain(named).collect();
+    all.join(", ")
 }
 
 fn currency(site: &Site) -> String {

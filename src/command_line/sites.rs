@@ -128,4 +128,6 @@ pub enum Allowed {
     Read,
     /// Asking figures, and deleting events for good.
     Manage,
+    /// Sending events and asking figures, as keys of registered apps do. Who shows it may revoke or replace it.
+    Both,
 }

@@ -26,6 +26,7 @@ pub fn check(config: &Config, values: &serde_json::Value, keys: &[Key]) -> Vec<B
     rule("admin.port", admin_port(config));
     rule("limit.max", limit(config, config.limit.max));
     rule("limit.keyless_max", limit(config, config.limit.keyless_max));
+    rule("limit.accounts_max", limit(config, config.limit.accounts_max));
     rule("geo.country_header", country_header(config));
     for origin in &config.http.allowed_origins {
         rule("http.allowed_origins", allowed_origin(origin));

@@ -13,6 +13,9 @@ pub struct DirectoryConfig {
     /// Most sites.
     #[schemars(range(min = 1, max = 100_000))]
     pub sites_max: usize,
+    /// Most sites that were registered over HTTP: beyond, only operators add some.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub registered_max: usize,
     /// Most keys of all sites together.
     #[schemars(range(min = 1, max = 200_000))]
     pub keys_max: usize,
@@ -28,6 +31,7 @@ impl Default for DirectoryConfig {
         Self {
             refresh_ms: 500,
             sites_max: 10_000,
+            registered_max: 5_000,
             keys_max: 20_000,
             domains_max: 100,
             key_prefix: "ak_live".into(),

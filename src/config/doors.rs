@@ -44,6 +44,9 @@ pub struct LimitConfig {
     /// Requests with events but without a key that an address may make within the window; `0` switches that limit
     /// off. Many customers of a shop may share an address.
     pub keyless_max: u32,
+    /// Requests to register, and to revoke or replace keys, that an address may make within the window; `0` switches
+    /// that limit off.
+    pub accounts_max: u32,
     /// Addresses remembered apart; beyond, new ones share the allowance of their /24 or /48.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub addresses_max: usize,
@@ -60,6 +63,7 @@ impl Default for LimitConfig {
             max: 100,
             window_ms: 60_000,
             keyless_max: 3_000,
+            accounts_max: 60,
             addresses_max: 1_000_000,
             sweep_ms: 30_000,
             legacy_headers: false,

@@ -17,6 +17,7 @@ mod imports;
 mod keeping;
 pub mod keys;
 mod load;
+mod open;
 mod operations;
 mod points;
 mod problem;
@@ -40,6 +41,7 @@ pub use ignored::Ignored;
 pub use imports::ImportsConfig;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
+pub use open::OpenConfig;
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
 pub use points::PointsConfig;
 pub use problem::{ConfigError, Problem};
@@ -61,6 +63,8 @@ pub struct Config {
     pub imports: ImportsConfig,
     /// Events that earn their user points.
     pub points: PointsConfig,
+    /// Calls that need no credentials.
+    pub open: OpenConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

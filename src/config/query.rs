@@ -22,7 +22,8 @@ pub struct QueryConfig {
     /// How long an answer about a time that is over is given again, in seconds; `0` switches all keeping of answers off.
     #[schemars(range(max = 86_400))]
     pub cache_ttl_seconds: u64,
-    /// How long an answer about a time that reaches now is given again, in milliseconds.
+    /// How long an answer about a time that reaches now is given again whatever comes, in milliseconds; one about days is
+    /// given again for `cache_ttl_seconds` while no event is stored.
     #[schemars(range(max = 3_600_000))]
     pub cache_now_ms: u64,
     /// Memory of all answers that are kept to be given again, in bytes.

@@ -106,9 +106,25 @@ pub const FIELDS: [&str; 19] = [
     "items",
 ];
 
-/// A field, by its place in [`FIELDS`].
+/// What wire formats call the fields of an event. A format need not have all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// The field of a key.
+    pub field: fn(&str) -> Option<Field>,
+    /// The key of a field that the format has.
+    pub key: fn(Field) -> &'static str,
+}
+
+/// Our own words: [`FIELDS`].
+pub const NATIVE: Words = Words {
+    field: Field::parse,
+    key: Field::name,
+};
+
+/// A field, by its place in [`FIELDS`] as far as it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
+#[expect(missing_docs, reason = "`Sent` tells what they are")]
+pub enum Field {
     Name,
     Id,
     Time,
@@ -128,6 +144,8 @@ enum Field {
     Revenue,
     Properties,
     Items,
+    /// As `Screen`, or an object with `width` and `height`.
+    ScreenSize,
 }
 
 impl Field {
@@ -181,6 +199,10 @@ const URL: Fault = (
     "must be an http or https URL, or a path that begins with a slash",
 );
 const SCREEN: Fault = (Reason::FieldInvalid, "must be width and height, such as 1920x1080");
+const SCREEN_SIZE: Fault = (
+    Reason::FieldInvalid,
+    "must be width and height: 1920x1080, or an object with both as whole numbers",
+);
 const ADDRESS: Fault = (Reason::FieldInvalid, "must be an IP address");
 const COUNTRY: Fault = (Reason::FieldInvalid, "must be a country's two letters");
 const REVENUE: Fault = (
@@ -196,6 +218,7 @@ const ARRAY: Fault = (Reason::FieldInvalid, "must be an array");
 pub fn read<'a>(
     value: Value<'_, 'a>,
     sent_at: Option<Value<'_, 'a>>,
+    words: &Words,
     compact: &mut Compact,
 ) -> Result<Sent<'a>, Flaw<'a>> {
     let flaw = |field, (reason, rule)| Flaw {
@@ -208,26 +231,28 @@ pub fn read<'a>(
     let mut sent = Sent::default();
     let (mut seen, mut properties, mut items) = (0_u32, None, None);
     for (key, member) in members {
-        let Some(field) = Field::parse(key) else { continue };
+        let Some(field) = (words.field)(key) else { continue };
         if seen & field.bit() != 0 {
-            return Err(flaw(field.name(), (Reason::KeyDuplicate, "must be given once")));
+            return Err(flaw((words.key)(field), (Reason::KeyDuplicate, "must be given once")));
         }
         seen |= field.bit();
         match field {
             _ if member.is_null() => {}
             Field::Properties => properties = Some(member),
             Field::Items => items = Some(member),
-            _ => set(&mut sent, field, member).map_err(|fault| flaw(field.name(), fault))?,
+            _ => set(&mut sent, field, member).map_err(|fault| flaw((words.key)(field), fault))?,
         }
     }
     if sent.name.is_empty() {
         // Whoever sends a batch that is none is better told so.
         return Err(match value.get("events") {
             Some(_) => flaw("events", ARRAY),
-            None => flaw("name", (Reason::FieldMissing, "must be given")),
+            None => flaw((words.key)(Field::Name), (Reason::FieldMissing, "must be given")),
         });
     }
-    if let Some(sent_at) = sent_at.filter(|sent_at| sent.sent_at_ms.is_none() && !sent_at.is_null()) {
+    let knows_sent_at = (words.field)("sent_at") == Some(Field::SentAt);
+    let sent_at = sent_at.filter(|sent_at| knows_sent_at && sent.sent_at_ms.is_none() && !sent_at.is_null());
+    if let Some(sent_at) = sent_at {
         sent.sent_at_ms = Some(time(sent_at).map_err(|fault| flaw("sent_at", fault))?);
     }
     if let Some(properties) = properties {
@@ -236,7 +261,7 @@ pub fn read<'a>(
         } else {
             Err(OBJECT)
         };
-        written.map_err(|fault| flaw("properties", fault))?;
+        written.map_err(|fault| flaw((words.key)(Field::Properties), fault))?;
     }
     if let Some(items) = items {
         let written = if items.is_array() {
@@ -244,7 +269,7 @@ pub fn read<'a>(
         } else {
             Err(ARRAY)
         };
-        written.map_err(|fault| flaw("items", fault))?;
+        written.map_err(|fault| flaw((words.key)(Field::Items), fault))?;
     }
     Ok(sent)
 }
@@ -276,6 +301,7 @@ fn set<'a>(sent: &mut Sent<'a>, field: Field, value: Value<'_, 'a>) -> Result<()
         Field::Language => sent.language = text_of(value, prose, LANGUAGE_BYTES_MAX, TEXT)?,
         Field::UserAgent => sent.user_agent = text_of(value, prose, super::USER_AGENT_BYTES_MAX, TEXT)?,
         Field::Screen => sent.screen = Some(value.text().and_then(screen).ok_or(SCREEN)?),
+        Field::ScreenSize => sent.screen = Some(screen_size(value).ok_or(SCREEN_SIZE)?),
         Field::Ip => sent.address = Some(value.text().and_then(address).ok_or(ADDRESS)?),
         Field::Country => {
             let code = value.text().ok_or(COUNTRY)?;
@@ -285,6 +311,14 @@ fn set<'a>(sent: &mut Sent<'a>, field: Field, value: Value<'_, 'a>) -> Result<()
         Field::Properties | Field::Items => {}
     }
     Ok(())
+}
+
+fn screen_size(value: Value<'_, '_>) -> Option<(u16, u16)> {
+    if let Some(text) = value.text() {
+        return screen(text);
+    }
+    let side = |name| u16::try_from(value.get(name)?.whole()?).ok();
+    Some((side("width")?, side("height")?))
 }
 
 /// An address in its own family: an IPv4 one may come in the clothes of IPv6.

@@ -23,7 +23,7 @@ mod tree;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
 
 pub use compression::{Encoding, ExpansionLimits, decompress};
-pub use event::{FIELDS, Sent, SentRevenue};
+pub use event::{FIELDS, Field, NATIVE, Sent, SentRevenue, Words};
 pub use page::{host_of, is_page};
 pub use text::cut;
 
@@ -76,6 +76,7 @@ pub struct Decoder {
     tape: Tape<'static>,
     compact: Compact,
     batch_max: usize,
+    words: Words,
 }
 
 impl Decoder {
@@ -86,14 +87,30 @@ impl Decoder {
             tape: Tape(Vec::new()),
             compact: Compact::new(config),
             batch_max: config.batch_max,
+            words: NATIVE,
         }
     }
 
-    /// Reads a body, whose bytes are used up.
+    /// Reads a body in our own words, whose bytes are used up.
     ///
     /// # Errors
     /// When the body as a whole is malformed or has too many events; the sink may have seen some of its events then.
     pub fn decode(&mut self, body: &mut Vec<u8>, form: Form, sink: &mut Sink<'_>) -> Result<(), Reason> {
+        self.decode_in(NATIVE, body, form, sink)
+    }
+
+    /// The same in the words of another format.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_in(
+        &mut self,
+        words: Words,
+        body: &mut Vec<u8>,
+        form: Form,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Reason> {
+        self.words = words;
         let length = body.len();
         body.resize(length + ROOM_BEHIND, 0);
         match form {
@@ -112,7 +129,7 @@ impl Decoder {
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape_padded(bytes, length, &mut self.buffers, &mut tape);
         let parsed = parsed.map_err(|error| reason(error.error()));
-        let told = parsed.and_then(|()| tell_document(&tape.0, (&mut self.compact, self.batch_max), sink));
+        let told = parsed.and_then(|()| tell_document(&tape.0, (&mut self.compact, &self.words, self.batch_max), sink));
         self.keep(tape, length);
         match parsed {
             Err(reason) if is_of_one_value(reason) => match unread {
@@ -232,7 +249,7 @@ impl Decoder {
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = simd_json::fill_tape_padded(bytes, length, &mut self.buffers, &mut tape);
         if parsed.is_ok() {
-            tell(Value::root(&tape.0), sent_at, &mut self.compact, sink);
+            tell(Value::root(&tape.0), sent_at, (&mut self.compact, &self.words), sink);
         }
         self.keep(tape, length);
         parsed.map_err(|error| reason(error.error()))
@@ -257,19 +274,19 @@ fn line_length(text: &[u8], left: usize) -> usize {
 /// Tells the events of a document.
 fn tell_document(
     nodes: &[Node<'_>],
-    (compact, batch_max): (&mut Compact, usize),
+    (compact, words, batch_max): (&mut Compact, &Words, usize),
     sink: &mut Sink<'_>,
 ) -> Result<(), Reason> {
     let root = Value::root(nodes);
     let Some((events, sent_at)) = batch(root)? else {
-        tell(root, None, compact, sink);
+        tell(root, None, (compact, words), sink);
         return Ok(());
     };
     if events.len() > batch_max {
         return Err(Reason::TooManyEvents);
     }
     for event in events.elements() {
-        tell(event, sent_at, compact, sink);
+        tell(event, sent_at, (compact, words), sink);
     }
     Ok(())
 }
@@ -296,9 +313,14 @@ fn batch<'t, 'a>(root: Value<'t, 'a>) -> Result<Option<Batch<'t, 'a>>, Reason> {
     Ok(Some((events, root.get("sent_at"))))
 }
 
-fn tell<'a>(value: Value<'_, 'a>, sent_at: Option<Value<'_, 'a>>, compact: &mut Compact, sink: &mut Sink<'_>) {
+fn tell<'a>(
+    value: Value<'_, 'a>,
+    sent_at: Option<Value<'_, 'a>>,
+    (compact, words): (&mut Compact, &Words),
+    sink: &mut Sink<'_>,
+) {
     compact.clear();
-    match event::read(value, sent_at, compact) {
+    match event::read(value, sent_at, words, compact) {
         Ok(mut sent) => {
             (sent.properties, sent.items) = compact.parts();
             sink(Ok(sent));

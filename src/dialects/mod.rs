@@ -2,5 +2,6 @@
 //!
 //! Must not know: sockets, files, how visits are kept. Nothing here decides anything; errors are rows of tables.
 
+pub mod apps;
 pub mod points;
 pub mod visits;

@@ -23,7 +23,7 @@ pub struct KeyWish {
 }
 
 impl Change {
-    fn of_site(id: SiteId, site: Option<Site>) -> Self {
+    pub(super) fn of_site(id: SiteId, site: Option<Site>) -> Self {
         let keys = Vec::new();
         Self {
             sites: vec![(id, site.map(Arc::new))],
@@ -31,7 +31,7 @@ impl Change {
         }
     }
 
-    fn of_key(id: Box<str>, record: Option<KeyRecord>) -> Self {
+    pub(super) fn of_key(id: Box<str>, record: Option<KeyRecord>) -> Self {
         let sites = Vec::new();
         Self {
             sites,
@@ -109,13 +109,7 @@ impl Register {
         wish: &KeyWish,
         limits: &DirectoryConfig,
     ) -> Result<(Change, KeyRecord), Refusal> {
-        if self.keys().len() >= limits.keys_max {
-            let most = limits.keys_max;
-            return Err(Refusal::new(
-                "key",
-                format!("there are {most} keys, which is the most (directory.keys_max)"),
-            ));
-        }
+        self.room_for_key(limits)?;
         let key = Key {
             id: new.id.clone(),
             site: self.wanted_site(&wish.site)?.id,
@@ -137,6 +131,16 @@ impl Register {
             digest: new.digest(),
         };
         Ok((Change::of_key(new.id.clone(), Some(record.clone())), record))
+    }
+
+    /// Whether there may be one key more.
+    pub(super) fn room_for_key(&self, limits: &DirectoryConfig) -> Result<(), Refusal> {
+        let most = limits.keys_max;
+        if self.keys().len() < most {
+            return Ok(());
+        }
+        let why = format!("there are {most} keys, which is the most (directory.keys_max)");
+        Err(Refusal::new("key", why))
     }
 
     /// Revokes a key, by its id or text.

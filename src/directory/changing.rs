@@ -6,6 +6,8 @@ use super::key::{KeyRecord, NewKey};
 use super::record::Writing;
 use super::refusal::{DirectoryError, Refusal};
 use super::register::{Change, Register};
+use super::registering::Application;
+use super::registrar::Registered;
 use super::site::{Site, SiteWish};
 use crate::clock;
 use crate::event::SiteId;
@@ -61,6 +63,41 @@ impl Keeper {
     /// As [`Keeper::add_site`].
     pub async fn revoke_key(&mut self, text: &str) -> Result<KeyRecord, DirectoryError> {
         self.change(|register| register.revoke_key(text)).await
+    }
+
+    /// Makes a site and a key of what somebody registers over HTTP.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn register(&mut self, wish: &Application) -> Result<Registered, DirectoryError> {
+        let (id, limits, now_ms) = (new_id()?, self.config.clone(), clock::unix_ms());
+        let new = NewKey::mint(&limits.key_prefix).map_err(DirectoryError::Random)?;
+        let record = self
+            .change(|register| register.add_application((id, &new), now_ms, wish, &limits))
+            .await?;
+        Ok(Registered::new(new, &record))
+    }
+
+    /// Revokes the key of an app, given by its text.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn revoke_app_key(&mut self, text: &str) -> Result<(), DirectoryError> {
+        let now_ms = clock::unix_ms();
+        self.change(|register| register.revoke_app_key(text, now_ms)).await
+    }
+
+    /// Puts a new key in the place of an app's, given by its text. It lasts as long as the old one was to last.
+    ///
+    /// # Errors
+    /// As [`Keeper::add_site`].
+    pub async fn replace_app_key(&mut self, text: &str) -> Result<Registered, DirectoryError> {
+        let now_ms = clock::unix_ms();
+        let new = NewKey::mint(&self.config.key_prefix).map_err(DirectoryError::Random)?;
+        let record = self
+            .change(|register| register.replace_app_key(text, &new, now_ms))
+            .await?;
+        Ok(Registered::new(new, &record))
     }
 
     /// Has a change written; when others were faster, it is worked out again on what they have made.

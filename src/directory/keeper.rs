@@ -11,6 +11,7 @@ use super::record::Writing;
 use super::redis::RedisHash;
 use super::refusal::DirectoryError;
 use super::register::Register;
+use super::registrar::Wishes;
 use super::sqlite::SqliteFile;
 
 use crate::clock;
@@ -79,13 +80,17 @@ impl Keeper {
         self.place.to_string()
     }
 
-    /// Looks again and again, as often as configured; the first time at once.
-    pub async fn keep_fresh(mut self) {
+    /// Looks again and again, as often as configured, the first time at once; and does what is wished for meanwhile.
+    pub async fn keep_fresh(mut self, mut wishes: Wishes) {
         let mut look = interval(clock::ms(self.config.refresh_ms));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            look.tick().await;
-            self.watch().await;
+            tokio::select! {
+                // However much is wished for, revoked keys are heard of in time.
+                biased;
+                _ = look.tick() => self.watch().await,
+                wish = wishes.next() => wish.grant(&mut self).await,
+            }
         }
     }
 

@@ -23,6 +23,8 @@ pub enum Rights {
     Read,
     /// Asking figures, and deleting events for good.
     Manage,
+    /// Sending events and asking figures: what an app registers for.
+    Both,
 }
 
 /// A key without its secret: whose it is, and what it allows.
@@ -76,12 +78,18 @@ impl Rights {
             Self::Write => "write",
             Self::Read => "read",
             Self::Manage => "manage",
+            Self::Both => "both",
         }
+    }
+
+    /// Whether they allow sending events.
+    pub const fn may_write(self) -> bool {
+        matches!(self, Self::Write | Self::Both)
     }
 
     /// Whether they allow asking figures.
     pub const fn may_read(self) -> bool {
-        matches!(self, Self::Read | Self::Manage)
+        matches!(self, Self::Read | Self::Manage | Self::Both)
     }
 
     /// Whether they allow deleting events for good.
@@ -96,7 +104,7 @@ impl Rights {
 
     /// The rights of a word, as [`Rights::name`] gives it.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Write, Self::Read, Self::Manage]
+        [Self::Write, Self::Read, Self::Manage, Self::Both]
             .into_iter()
             .find(|rights| rights.name() == name)
     }

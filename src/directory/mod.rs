@@ -17,12 +17,16 @@
 //! Redis is away, and it gives it back to a Redis that came up empty or with an earlier edition, so that no key is
 //! lost with Redis' data, and none that was revoked returns.
 //!
+//! A worker that wants a change asks the [`Registrar`], which hands the wish to the keeper's thread and waits for its
+//! word, in a queue that ends somewhere. Who registers over HTTP gets a site and a key at once; the domain that they name
+//! is only noted down, since anyone may name any: no events are routed by it, and nobody else is kept from it.
+//!
 //! Salts of visitor hashes go by a hash of their own, without editions: whoever is first in a day decides
 //! ([`SharedSalts`]).
 //!
 //! Must not know: requests, events, counters. That a removed site has figures is none of its business: they stay.
 //!
-//! Bounded: sites, keys and domains of a site by the configuration, a presented key by 256 bytes, one connection to
+//! Bounded: sites, those of them that were registered over HTTP, keys and domains of a site by the configuration, a presented key by 256 bytes, one connection to
 //! Redis with the timeouts of the counters. Unknown sites and keys leave no trace.
 //!
 //! On failure what is known stays in use, also for readiness: an ingest gateway that turned clients away because a
@@ -41,6 +45,8 @@ mod record;
 mod redis;
 mod refusal;
 mod register;
+mod registering;
+mod registrar;
 mod site;
 mod sqlite;
 
@@ -54,6 +60,8 @@ pub use self::key::{Grant, Key, KeyRecord, NewKey, Rights};
 pub use self::redis::{DaySalt, SharedSalts};
 pub use self::refusal::{DirectoryError, Refusal};
 pub use self::register::Register;
+pub use self::registering::Application;
+pub use self::registrar::{Registered, Registrar, Wishes};
 pub use self::site::{Counting, Site, SiteWish, parse_id};
 
 use crate::event::SiteId;
@@ -78,6 +86,11 @@ impl Directory {
     /// What the key that a client presents allows, if it is good now.
     pub fn key(&self, presented: &str, now_ms: u64) -> Option<Grant> {
         self.current.load().key(presented, now_ms)
+    }
+
+    /// The key that a client presents and may end by that, if it is good now: one of an app.
+    pub fn app_key(&self, presented: &str, now_ms: u64) -> Option<Arc<KeyRecord>> {
+        self.current.load().app_key(presented, now_ms).cloned()
     }
 
     /// Everything, as it is at this moment.

@@ -63,6 +63,8 @@ struct SiteRecord {
     visitors: Option<String>,
     #[serde(default)]
     created_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registered: Option<Box<str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,6 +143,7 @@ fn site_text(site: &Site) -> String {
         currency: String::from_utf8_lossy(&site.currency).into_owned(),
         visitors: Some(site.counting.name().into()),
         created_ms: site.created_ms,
+        registered: site.registered.clone(),
     };
     // Numbers and texts always make JSON.
     serde_json::to_string(&record).unwrap_or_default()
@@ -159,6 +162,7 @@ fn site(id: &str, text: &[u8]) -> Option<Site> {
             Some(name) => Counting::parse(&name)?,
         },
         created_ms: record.created_ms,
+        registered: record.registered,
     })
 }
 
@@ -203,6 +207,7 @@ mod tests {
         shop.name = "shop \"ü\"".into();
         shop.domains = vec!["shop.example".into()];
         shop.counting = Counting::Stable;
+        shop.registered = Some("shop.example".into());
         assert_eq!(site(&shop.id.to_string(), site_text(&shop).as_bytes()), Some(shop));
         let record = KeyRecord {
             key: Key {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::domain;
 use super::edition::Edition;
-use super::key::{self, Grant, KeyRecord};
+use super::key::{self, Grant, KeyRecord, Rights};
 use super::site::{self, Site};
 use crate::event::SiteId;
 
@@ -137,13 +137,24 @@ impl Register {
 
     /// What the key that a client shows allows, if it is good now. Takes as long for a wrong one.
     pub fn key(&self, shown: &str, now_ms: u64) -> Option<Grant> {
-        let record = self.keys.get(key::id_in(shown)?);
-        let fits = key::fits(shown, record.map(|record| &record.digest));
-        let key = &record.filter(|record| fits && !record.key.is_expired(now_ms))?.key;
+        let key = &self.shown_key(shown, now_ms)?.key;
         Some(Grant {
             site: key.site,
             rights: key.rights,
         })
+    }
+
+    /// The key of an app that whoever shows it may end. Keys for one thing alone are not: the one that sends stands in
+    /// pages, where everyone can read it.
+    pub(super) fn app_key(&self, shown: &str, now_ms: u64) -> Option<&Arc<KeyRecord>> {
+        self.shown_key(shown, now_ms)
+            .filter(|record| record.key.rights == Rights::Both)
+    }
+
+    fn shown_key(&self, shown: &str, now_ms: u64) -> Option<&Arc<KeyRecord>> {
+        let record = self.keys.get(key::id_in(shown)?);
+        let fits = key::fits(shown, record.map(|record| &record.digest));
+        record.filter(|record| fits && !record.key.is_expired(now_ms))
     }
 }
 

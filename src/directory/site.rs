@@ -8,7 +8,7 @@ use crate::currency;
 use crate::event::SiteId;
 
 /// Longest name, in bytes: what fits a field of Redis and a line of a terminal.
-const NAME_BYTES_MAX: usize = 128;
+pub(super) const NAME_BYTES_MAX: usize = 128;
 /// What the site of calls that name none is called.
 const DEFAULT_NAME: &str = "default";
 
@@ -39,6 +39,9 @@ pub struct Site {
     pub counting: Counting,
     /// When it was added, in milliseconds since 1970; 0 for the default site, which was always there.
     pub created_ms: u64,
+    /// The domain that whoever registered it over HTTP says to be theirs; none if an operator added the site. Nobody has
+    /// looked whether it is, so it takes no events.
+    pub registered: Option<Box<str>>,
 }
 
 /// What someone wants a site to be; what is left out stays as it is.
@@ -83,6 +86,7 @@ impl Site {
             currency: *b"USD",
             counting: Counting::default(),
             created_ms,
+            registered: None,
         }
     }
 

@@ -22,8 +22,7 @@ use super::voice::Call;
 use super::write_key::{page_host, shown_key};
 use crate::admit::Client;
 use crate::config::EventsConfig;
-use crate::decode::{Decoder, ExpansionLimits, Form, decompress};
-use crate::directory::Rights;
+use crate::decode::{Decoder, ExpansionLimits, Form, NATIVE, Words, decompress};
 use crate::event::SiteId;
 use crate::outcome::Reason;
 use crate::pipeline::{EventBatch, Intake, Judged, Naming, Origin, Reception, Sender};
@@ -87,7 +86,9 @@ impl Events {
                     let taken = events.take_pixel(origin, &query, &call).await;
                     events.voice.pixel(&taken, &call)
                 }
-                None => events.voice.answer(events.take(origin, &mut body, &call).await, &call),
+                None => events
+                    .voice
+                    .answer(events.take(NATIVE, origin, (&mut body, &call)).await, &call),
             }
         }))
     }
@@ -98,7 +99,7 @@ impl Events {
         let directory = &self.reception.directory;
         if let Some(key) = shown_key(&head.headers, head.uri.query()) {
             let now_ms = self.reception.shared.log.clock().unix_ms();
-            let good = directory.key(&key, now_ms).filter(|key| key.rights == Rights::Write);
+            let good = directory.key(&key, now_ms).filter(|key| key.rights.may_write());
             return (good.map(|key| Origin::Key(key.site)).ok_or(Reason::KeyInvalid), None);
         }
         let passage = self.voice.gate.pass(client);
@@ -110,9 +111,14 @@ impl Events {
         (Ok(Origin::Page(site)), passage)
     }
 
-    /// Takes the events of a body.
-    async fn take(&self, origin: Result<Origin, Reason>, body: &mut Incoming, call: &Call) -> Result<Verdict, Reason> {
-        let read = self.read(origin, body, call).await;
+    /// Takes the events of a body, in the words of some format.
+    pub async fn take(
+        &self,
+        words: Words,
+        origin: Result<Origin, Reason>,
+        (body, call): (&mut Incoming, &Call),
+    ) -> Result<Verdict, Reason> {
+        let read = self.read(words, origin, (body, call)).await;
         self.keep(read.map_err(|reason| self.refuse(reason))?).await
     }
 
@@ -121,7 +127,7 @@ impl Events {
         let event = |origin| {
             self.receive(
                 self.sender(origin, call),
-                Form::Json,
+                (NATIVE, Form::Json),
                 pixel::event(query, &call.headers),
             )
         };
@@ -130,7 +136,12 @@ impl Events {
     }
 
     /// Reads a body and the events in it.
-    async fn read(&self, origin: Result<Origin, Reason>, body: &mut Incoming, call: &Call) -> Result<Reading, Reason> {
+    async fn read(
+        &self,
+        words: Words,
+        origin: Result<Origin, Reason>,
+        (body, call): (&mut Incoming, &Call),
+    ) -> Result<Reading, Reason> {
         let origin = origin?;
         let (form, encoding) = (media::form(&call.headers)?, media::encoding(&call.headers)?);
         let key = idempotency_key(&call.headers)?;
@@ -142,14 +153,14 @@ impl Events {
             }),
             ..self.sender(origin, call)
         };
-        self.receive(sender, form, body)
+        self.receive(sender, (words, form), body)
     }
 
     /// Receives the events of a body, which nobody needs while they are on their way to the disk.
-    fn receive(&self, sender: Sender<'_>, form: Form, mut body: Vec<u8>) -> Result<Reading, Reason> {
+    fn receive(&self, sender: Sender<'_>, (words, form): (Words, Form), mut body: Vec<u8>) -> Result<Reading, Reason> {
         let mut received = self.reception.receive(sender, body.len());
         let mut decoder = self.decoder.borrow_mut();
-        decoder.decode(&mut body, form, &mut |event| received.take(event))?;
+        decoder.decode_in(words, &mut body, form, &mut |event| received.take(event))?;
         Ok((received.batch, received.judged))
     }
 

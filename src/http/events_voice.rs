@@ -16,6 +16,7 @@ use super::request_id::RequestId;
 use super::routes::Endpoint;
 use super::voice::Call;
 use crate::config::Durability;
+use crate::dialects::apps;
 use crate::outcome::Reason;
 use crate::pipeline::{EventsReceipt, Judged, Named, Rejected, Word};
 
@@ -63,6 +64,25 @@ struct Flawed {
 }
 
 impl Verdict {
+    /// How far it is kept, if anything was.
+    pub const fn kept(&self) -> Option<Durability> {
+        self.kept
+    }
+
+    /// The same for the apps dialect, which knows no duplicates: what was kept before is not taken again.
+    pub fn into_receipt(self) -> apps::Receipt {
+        let error = |flawed: Flawed| apps::ItemError {
+            index: flawed.index,
+            field: Some(flawed.field).filter(|field| !field.is_empty() && flawed.code != DUPLICATE),
+            message: flawed.message,
+        };
+        apps::Receipt {
+            accepted: self.report.accepted,
+            rejected: self.report.rejected + self.report.duplicates,
+            errors: self.report.errors.into_iter().map(error).collect(),
+        }
+    }
+
     /// Puts together what reception and apply have said.
     pub fn new(judged: Judged, receipt: Option<EventsReceipt>) -> Self {
         let Judged {

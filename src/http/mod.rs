@@ -9,6 +9,8 @@
 
 mod answer;
 mod answering;
+mod apps;
+mod apps_voice;
 mod asker;
 mod cors;
 mod erasures;
@@ -49,9 +51,11 @@ pub use answer::{Answer, Body};
 pub use answering::Answering;
 pub use health::Health;
 pub use request_body::BodyBudget;
-pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
+pub use routes::{ADMIN, AppsCall, Endpoint, PUBLIC, Routes};
 
 use self::answer::{JSON, TEXT, document};
+use self::apps::Apps;
+use self::apps_voice::AppsVoice;
 use self::cors::Origins;
 use self::events::Events;
 use self::events_voice::EventsVoice;
@@ -68,6 +72,7 @@ use self::visits::Visits;
 use self::voice::Voice;
 use crate::admit::{Client, Limiter};
 use crate::clock::Machine;
+use crate::directory::Registrar;
 use crate::enrich::Countries;
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
@@ -86,6 +91,10 @@ pub struct Service {
     pub countries: Arc<Countries>,
     /// The limit of events without a key; `None`: off.
     pub keyless: Option<Arc<Limiter>>,
+    /// The limit of registering, and of revoking and replacing keys; `None`: off.
+    pub accounts: Option<Arc<Limiter>>,
+    /// Who changes sites and keys.
+    pub registrar: Registrar,
     /// What becomes of events.
     pub reception: Arc<Reception>,
     /// What bodies with events, and questions about them, may take while they come.
@@ -119,6 +128,7 @@ struct Calls {
     questions: Rc<Questions>,
     imports: Rc<Imports>,
     points: Rc<UserPoints>,
+    apps: Rc<Apps>,
 }
 
 impl Service {
@@ -161,6 +171,18 @@ impl Service {
             body_limits: BodyLimits::new(config.query.body_bytes_max, &config.edge),
             budget: self.body_budget.clone(),
         };
+        let (events, questions) = (Rc::new(events), Rc::new(questions));
+        let apps = Apps {
+            events: events.clone(),
+            questions: questions.clone(),
+            registrar: self.registrar.clone(),
+            voice: AppsVoice {
+                gate: gate.clone(),
+                accounts: Gate::new(self.accounts.clone(), config.limit.legacy_headers),
+                origins: origins.clone(),
+            },
+            body_limits: BodyLimits::new(config.http.body_bytes_max, &config.edge),
+        };
         let visits = Visits {
             voice: Voice::new(gate, origins, config.journal.durability),
             intake,
@@ -171,10 +193,11 @@ impl Service {
         };
         let calls = Calls {
             visits: Rc::new(visits),
-            events: Rc::new(events),
-            questions: Rc::new(questions),
+            events,
+            questions,
             imports: Rc::new(imports),
             points: Rc::new(points),
+            apps: Rc::new(apps),
         };
         self.with(Routes::new(&PUBLIC), Some(calls))
     }
@@ -227,6 +250,7 @@ impl Calls {
             };
         }
         match endpoint {
+            Endpoint::Apps(asked) => self.apps.answer(request, client, (endpoint, asked)),
             Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
             Endpoint::Import => self.imports.answer(request, client, endpoint),
             Endpoint::UserPoints if request.method() != Method::OPTIONS => self.points.answer(request, client),
@@ -283,6 +307,11 @@ impl Inner {
     }
 
     fn refuse(&self, reason: Reason, request: &Request<Incoming>, client: Client) -> Answer {
+        if let Some(Calls { apps, .. }) = &self.calls
+            && Apps::owns(request.uri().path())
+        {
+            return apps.refuse(reason, request.headers(), client);
+        }
         let id = RequestId::of(request.headers(), client.via_proxy);
         tracing::debug!(request_id = id.as_str(), code = reason.code(), "refused");
         let mut response = if self.calls.is_some() && UserPoints::speaks_at(request.uri().path()) {

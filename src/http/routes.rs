@@ -32,6 +32,8 @@ pub enum Endpoint {
     UserPoints,
     /// The points dialect's version.
     Version,
+    /// A call of the apps dialect.
+    Apps(AppsCall),
     /// The visits dialect's ping.
     Ping,
     /// The visits dialect's health check.
@@ -52,6 +54,34 @@ pub enum Endpoint {
     DocsFile,
 }
 
+/// What a call of the apps dialect is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppsCall {
+    /// An app registers.
+    Register,
+    /// A key is revoked by who shows it.
+    Revoke,
+    /// A key is replaced for who shows it.
+    Regenerate,
+    /// Events are sent.
+    Collect,
+    /// Figures of all events.
+    EventSummary,
+    /// What a user did.
+    UserStats,
+    /// Active users by day.
+    ActiveUsers,
+    /// Events over time.
+    Timeseries,
+}
+
+impl AppsCall {
+    /// Whether it is one that is posted.
+    pub const fn is_post(self) -> bool {
+        matches!(self, Self::Register | Self::Revoke | Self::Regenerate | Self::Collect)
+    }
+}
+
 const READ: &str = "GET, HEAD, OPTIONS";
 
 impl Endpoint {
@@ -62,7 +92,9 @@ impl Endpoint {
             Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
-            Self::UserEvents
+            Self::Apps(call) if call.is_post() => "POST, OPTIONS",
+            Self::Apps(_)
+            | Self::UserEvents
             | Self::VisitorEvents
             | Self::Pixel
             | Self::Version
@@ -80,6 +112,14 @@ impl Endpoint {
 
     /// Whether it takes a method.
     pub fn takes(self, method: &Method) -> bool {
+        if let Self::Apps(call) = self {
+            let taken = if call.is_post() {
+                *method == Method::POST
+            } else {
+                [Method::GET, Method::HEAD].contains(method)
+            };
+            return taken || *method == Method::OPTIONS;
+        }
         match *method {
             Method::OPTIONS => true,
             Method::POST => matches!(
@@ -99,7 +139,7 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 25] = [
+pub const PUBLIC: [(&str, Endpoint); 33] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -112,6 +152,14 @@ pub const PUBLIC: [(&str, Endpoint); 25] = [
     ("/api/v1/imports/{name}", Endpoint::Import),
     ("/v1/users/events", Endpoint::UserPoints),
     ("/version", Endpoint::Version),
+    ("/api/auth/register", Endpoint::Apps(AppsCall::Register)),
+    ("/api/auth/revoke", Endpoint::Apps(AppsCall::Revoke)),
+    ("/api/auth/regenerate", Endpoint::Apps(AppsCall::Regenerate)),
+    ("/api/analytics/collect", Endpoint::Apps(AppsCall::Collect)),
+    ("/api/analytics/event-summary", Endpoint::Apps(AppsCall::EventSummary)),
+    ("/api/analytics/user-stats", Endpoint::Apps(AppsCall::UserStats)),
+    ("/api/analytics/active-users", Endpoint::Apps(AppsCall::ActiveUsers)),
+    ("/api/analytics/timeseries", Endpoint::Apps(AppsCall::Timeseries)),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

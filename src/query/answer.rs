@@ -11,10 +11,13 @@ use serde_json::Value;
 
 use super::QueryError;
 use super::dimension::Dimension;
+use super::event_text::shown_time;
 use super::metric::as_number;
 use super::model::Query;
 use super::order::{Direction, Subject};
 use super::plan::{self, Plan};
+use super::range::DateRange;
+use super::rolling;
 use super::site_view::SiteView;
 use crate::store::Snapshot;
 use crate::store::search::{Figure, GroupKey, Key, Measure, Of, Search};
@@ -68,17 +71,17 @@ pub struct Meta {
 }
 
 /// The rows for one stretch of time, and the names of its buckets.
-struct Table {
-    rows: Vec<Row>,
-    buckets: Vec<Box<str>>,
+pub(super) struct Table {
+    pub rows: Vec<Row>,
+    pub buckets: Vec<Box<str>>,
     /// The metrics of nothing.
     empty: Vec<Option<Figure>>,
     bots_left_out: u64,
 }
 
-struct Row {
-    keys: Box<[Key]>,
-    figures: Vec<Option<Figure>>,
+pub(super) struct Row {
+    pub keys: Box<[Key]>,
+    pub figures: Vec<Option<Figure>>,
 }
 
 /// Answers a question from a snapshot.
@@ -87,10 +90,11 @@ struct Row {
 /// The question means no time or too many buckets, or the store cannot answer.
 pub fn answer(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, now_ms: u64) -> Result<Answer, QueryError> {
     let mut times = query.range.times(&query.zone, now_ms)?;
-    // "All" begins with the first event, and not in 1970.
-    times.start = snapshot
-        .first_time()
-        .map_or(times.start, |first| first.clamp(times.start, times.end - 1));
+    // "All" begins with the first event, and not in 1970; what has a beginning has all its buckets.
+    if query.range == DateRange::All {
+        let first = snapshot.first_time().unwrap_or(times.start);
+        times.start = first.clamp(times.start, times.end - 1);
+    }
     let mut table = table(snapshot, query, site, &times)?;
     let mut meta = Meta {
         source: "store",
@@ -172,12 +176,14 @@ fn table(snapshot: &Snapshot, query: &Query, site: &SiteView<'_>, times: &Range<
                 .or_insert_with(|| empty.clone());
         }
     }
-    Ok(Table {
+    let mut table = Table {
         rows: rows.into_iter().map(|(keys, figures)| Row { keys, figures }).collect(),
         buckets,
         empty,
         bots_left_out: left_out.unwrap_or_default(),
-    })
+    };
+    rolling::fill(&mut table, snapshot, query, (site, times))?;
+    Ok(table)
 }
 
 impl Table {
@@ -284,6 +290,7 @@ fn figure_json(figure: Option<&Figure>) -> Value {
             Err(_) => Value::from(*whole as f64),
         },
         Some(Figure::Number(number)) => Value::from(*number),
+        Some(Figure::Time(time)) => time.map_or(Value::Null, |time| shown_time(time).into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who answers questions: each once for everyone who asks it at the same time, and again from memory for a while.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,15 +11,16 @@ use quick_cache::sync::Cache;
 use tokio::sync::{oneshot, watch};
 
 use super::QueryError;
-use super::answer::answer;
+use super::answer::{Answer, answer};
 use super::desk::{Desk, Rest};
 use super::listing::Listing;
 use super::model::Query;
 use super::rendered::Rendered;
+use super::report::Report;
 use super::site_view::{SiteOwned, SiteView};
 use crate::clock::{self, Clock};
 use crate::config::QueryConfig;
-use crate::store::Library;
+use crate::store::{Library, Snapshot};
 
 /// About how many answers are kept; what they take is bounded by bytes.
 const ANSWERS_MAX: usize = 1_000;
@@ -60,6 +62,31 @@ struct Kept {
     until: Instant,
     /// The edition of the store that it was made from.
     edition: u64,
+    /// Until when it lasts on, as long as the store has so many events as when it was made.
+    unless_more: Option<(Instant, u64)>,
+}
+
+impl Kept {
+    /// Whether something else would be answered now, or might be.
+    fn is_stale(&self, library: &Library, now: Instant) -> bool {
+        let lasts_on = || {
+            let (end, events) = self.unless_more?;
+            Some(end > now && library.snapshot().events() == events)
+        };
+        self.edition != library.edition() || (self.until <= now && lasts_on() != Some(true))
+    }
+
+    /// Whether it may last on.
+    fn is_over(&self, now: Instant) -> bool {
+        self.until <= now && self.unless_more.is_none_or(|(end, _)| end <= now)
+    }
+}
+
+/// How long an answer lasts, and how long it may last on while nothing comes.
+#[derive(Debug, Clone, Copy)]
+struct Lasts {
+    at_least: Duration,
+    at_most: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +114,7 @@ impl<C: Clock> Answers<C> {
             after: clock::ms(config.rest_ms),
             begin: Box::new(move || {
                 let now = now.now();
-                answers.retain(|_, kept| kept.until > now);
+                answers.retain(|_, kept| !kept.is_over(now));
                 forget();
             }),
         };
@@ -119,18 +146,31 @@ impl<C: Clock> Answers<C> {
         query: Query,
         site: &SiteView<'_>,
     ) -> Result<(Arc<Rendered>, bool), QueryError> {
+        self.report(library, Report::of(query), site).await
+    }
+
+    /// The same of a report. What it is made of comes from one look at the store.
+    ///
+    /// # Errors
+    /// As of [`Answers::ask`].
+    pub async fn report(
+        self: &Arc<Self>,
+        library: &Library,
+        report: Report,
+        site: &SiteView<'_>,
+    ) -> Result<(Arc<Rendered>, bool), QueryError> {
         let now_ms = self.clock.unix_ms();
-        let lasts = self.lasts(&query, now_ms)?;
-        if lasts.is_zero() {
+        let lasts = self.lasts(&report, now_ms)?;
+        if lasts.at_least.is_zero() {
             let (library, site) = (library.clone(), SiteOwned::from(site));
             let made = self
-                .run(move |until| make(&library, &query, &site, (now_ms, until)))
+                .run(move |until| make(&library, report, &site, (now_ms, until)))
                 .await;
-            return made.map(|answer| (Arc::new(answer), false));
+            return made.map(|(answer, _)| (Arc::new(answer), false));
         }
-        let key = key(&query, site, now_ms);
+        let key = key(&report, site, now_ms);
         let edition = library.edition();
-        if let Some(answer) = self.again(&key, edition) {
+        if let Some(answer) = self.again(&key, library) {
             return Ok((answer, true));
         }
         let (mut outcome, joined) = {
@@ -138,7 +178,7 @@ impl<C: Clock> Answers<C> {
             let same = under_way.get(&key).filter(|known| known.edition == edition);
             if let Some(known) = same {
                 (known.outcome.clone(), true)
-            } else if let Some(answer) = self.again(&key, edition) {
+            } else if let Some(answer) = self.again(&key, library) {
                 // It arrived between the two looks.
                 return Ok((answer, true));
             } else {
@@ -158,7 +198,7 @@ impl<C: Clock> Answers<C> {
                 let (library, site) = (library.clone(), SiteOwned::from(site));
                 let until = self.clock.now() + self.times.longest;
                 let work = move || {
-                    let made = make(&library, &query, &site, (now_ms, until)).map(Arc::new);
+                    let made = make(&library, report, &site, (now_ms, until));
                     flight.land(made, lasts);
                 };
                 self.desk.submit(work).map_err(|_| QueryError::Overloaded)?;
@@ -182,12 +222,26 @@ impl<C: Clock> Answers<C> {
         listing: Listing,
         site: &SiteView<'_>,
     ) -> Result<Vec<u8>, QueryError> {
-        let (library, site) = (library.clone(), SiteOwned::from(site));
-        let made = self.run(move |until| {
+        let page = move |snapshot: &Snapshot, site: &SiteView<'_>, _| listing.page(snapshot, site);
+        self.look(library, site, page).await
+    }
+
+    /// Whatever a look at the store comes to, made anew each time; it gets the time, too.
+    ///
+    /// # Errors
+    /// As of [`Answers::ask`].
+    pub async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        library: &Library,
+        site: &SiteView<'_>,
+        look: impl FnOnce(&Snapshot, &SiteView<'_>, u64) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let (library, site, now_ms) = (library.clone(), SiteOwned::from(site), self.clock.unix_ms());
+        let looked = self.run(move |until| {
             let snapshot = library.snapshot().until(until);
-            listing.page(&snapshot, &site.view())
+            look(&snapshot, &site.view(), now_ms)
         });
-        made.await
+        looked.await
     }
 
     /// Has something done by the desk.
@@ -203,9 +257,9 @@ impl<C: Clock> Answers<C> {
         result.await.unwrap_or(Err(QueryError::Overloaded))
     }
 
-    fn again(&self, key: &str, edition: u64) -> Option<Arc<Rendered>> {
+    fn again(&self, key: &str, library: &Library) -> Option<Arc<Rendered>> {
         let now = self.clock.now();
-        let is_stale = |kept: &Kept| kept.until <= now || kept.edition != edition;
+        let is_stale = |kept: &Kept| kept.is_stale(library, now);
         // Looked at again where it lies: a new one may have come in its place.
         self.kept.remove_if(key, is_stale);
         self.kept
@@ -218,13 +272,20 @@ impl<C: Clock> Answers<C> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lasts(&self, query: &Query, now_ms: u64) -> Result<Duration, QueryError> {
-        let times = query.range.times(&query.zone, now_ms)?;
-        Ok(if times.end <= now_ms {
-            self.times.past
-        } else {
-            self.times.present
-        })
+    fn lasts(&self, report: &Report, now_ms: u64) -> Result<Lasts, QueryError> {
+        let mut lasts = Lasts {
+            at_least: self.times.past,
+            at_most: self.times.past,
+        };
+        for query in &report.queries {
+            if query.range.times(&query.zone, now_ms)?.end > now_ms {
+                lasts.at_least = self.times.present;
+                if query.range.moves() {
+                    lasts.at_most = self.times.present;
+                }
+            }
+        }
+        Ok(lasts)
     }
 }
 
@@ -237,18 +298,21 @@ struct Flight<C: Clock> {
 }
 
 impl<C: Clock> Flight<C> {
-    fn land(self, made: Result<Arc<Rendered>, QueryError>, lasts: Duration) {
-        if let Ok(answer) = &made {
+    fn land(self, made: Result<(Rendered, u64), QueryError>, lasts: Lasts) {
+        let made = made.map(|(answer, events)| (Arc::new(answer), events));
+        if let Ok((answer, events)) = &made {
+            let now = self.answers.clock.now();
             let kept = Kept {
                 answer: Arc::clone(answer),
-                until: self.answers.clock.now() + lasts,
+                until: now + lasts.at_least,
                 edition: self.edition,
+                unless_more: (lasts.at_most > lasts.at_least).then(|| (now + lasts.at_most, *events)),
             };
             self.answers.kept.insert(self.key.clone(), kept);
         }
         // Before anyone hears of it: who asks after that asks anew.
         self.leave();
-        self.told.send_replace(Some(made));
+        self.told.send_replace(Some(made.map(|(answer, _)| answer)));
     }
 
     /// Takes it off the list, unless another edition of the store is asked by now.
@@ -268,20 +332,31 @@ impl<C: Clock> Drop for Flight<C> {
     }
 }
 
+/// Makes an answer; also tells how many events there were.
 fn make(
     library: &Library,
-    query: &Query,
+    report: Report,
     site: &SiteOwned,
     (now_ms, until): (u64, Instant),
-) -> Result<Rendered, QueryError> {
+) -> Result<(Rendered, u64), QueryError> {
     let snapshot = library.snapshot().until(until);
-    let answer = answer(&snapshot, query, &site.view(), now_ms)?;
-    Ok(Rendered::new(&answer, now_ms))
+    let site = site.view();
+    let answers = report
+        .queries
+        .iter()
+        .map(|query| answer(&snapshot, query, &site, now_ms));
+    let answers: Vec<Answer> = answers.collect::<Result<_, _>>()?;
+    let rendered = Rendered::new((report.write)(&answers), report.stamp, now_ms);
+    Ok((rendered, snapshot.events()))
 }
 
 /// One text for all ways to ask the same on the same day about the same site.
-fn key(query: &Query, site: &SiteView<'_>, now_ms: u64) -> Box<str> {
-    let today = query.zone.date(now_ms);
-    let counting = site.counting.name();
-    format!("{} {counting} {} {today} {}", site.id, site.currency, query.to_json()).into()
+fn key(report: &Report, site: &SiteView<'_>, now_ms: u64) -> Box<str> {
+    let mut key = format!("{} {} {} {}", report.name, site.id, site.counting.name(), site.currency);
+    for query in &report.queries {
+        let today = query.zone.date(now_ms);
+        // Writing to memory cannot fail.
+        let _ = write!(key, " {today} {}", query.to_json());
+    }
+    key.into()
 }

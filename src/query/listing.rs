@@ -14,8 +14,8 @@ use super::range::{DateRange, Moment};
 use super::site_view::SiteView;
 use super::zone::Zone;
 use crate::event::Sequence;
-use crate::store::search::{List, Position};
-use crate::store::{Column, Snapshot, StoreError};
+use crate::store::search::{List, Position, StoredEvent};
+use crate::store::{Column, Snapshot};
 
 /// Events of a page when nothing is said.
 const LIMIT_USUAL: usize = 100;
@@ -94,16 +94,7 @@ impl Listing {
     /// # Errors
     /// The store cannot answer.
     pub fn page(&self, snapshot: &Snapshot, site: &SiteView<'_>) -> Result<Vec<u8>, QueryError> {
-        let list = List {
-            site: site.id,
-            times: self.times.clone(),
-            condition: self.filter.condition(site)?,
-            after: self.after,
-            limit: self.limit + 1,
-        };
-        let mut events = snapshot
-            .list(&list)
-            .map_err(|error: StoreError| QueryError::from(error))?;
+        let mut events = self.events(snapshot, site, self.limit + 1)?;
         let more = events.len() > self.limit;
         events.truncate(self.limit);
         let next = events.last().filter(|_| more).map(|last| cursor(last.position));
@@ -121,6 +112,38 @@ impl Listing {
         let meta = serde_json::json!({"source": "store", "range": range, "counting": site.counting.name()});
         text.extend_from_slice(format!(r#"],"next":{next},"meta":{meta}}}"#).as_bytes());
         Ok(text)
+    }
+}
+
+impl Listing {
+    /// The newest events of people that have some value in a column, so many at most.
+    pub fn newest(column: Column, value: &str, limit: usize) -> Self {
+        let is = |column, value: &str| Filter::Is(Dimension::Column(column), vec![Some(value.into())]);
+        Self {
+            filter: Filter::And(vec![is(column, value), is(Column::Bot, "false")]),
+            times: 0..TIMES_END,
+            limit,
+            after: None,
+        }
+    }
+
+    /// The first events of the list.
+    ///
+    /// # Errors
+    /// The store cannot answer.
+    pub fn all(&self, snapshot: &Snapshot, site: &SiteView<'_>) -> Result<Vec<StoredEvent>, QueryError> {
+        self.events(snapshot, site, self.limit)
+    }
+
+    fn events(&self, snapshot: &Snapshot, site: &SiteView<'_>, limit: usize) -> Result<Vec<StoredEvent>, QueryError> {
+        let list = List {
+            site: site.id,
+            times: self.times.clone(),
+            condition: self.filter.condition(site)?,
+            after: self.after,
+            limit,
+        };
+        Ok(snapshot.list(&list)?)
     }
 }
 

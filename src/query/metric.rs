@@ -6,7 +6,7 @@ use super::QueryError;
 use super::json::Placed;
 use super::site_view::SiteView;
 use crate::event::PAGE_VIEWS;
-use crate::store::search::{Condition, Figure, Measure, Of, What};
+use crate::store::search::{Condition, Edge, Figure, Measure, Of, What};
 use crate::store::{Column, Field, is_path};
 
 /// One figure of each row.
@@ -22,6 +22,12 @@ pub enum Metric {
     Users,
     /// Different sessions.
     Sessions,
+    /// Different users of the 30 days that end with the row's day.
+    ActiveUsers,
+    /// When the first of the events happened.
+    FirstSeen,
+    /// When the last of the events happened.
+    LastSeen,
     /// Visits: a visitor's events without a pause of half an hour.
     Visits,
     /// Visits in which nothing followed the first event, out of a hundred.
@@ -42,12 +48,18 @@ pub enum Metric {
     Average(Box<str>),
 }
 
-const SIMPLE: [(&str, Metric); 11] = [
+/// Days of [`Metric::ActiveUsers`].
+pub(super) const ACTIVE_DAYS: usize = 30;
+
+const SIMPLE: [(&str, Metric); 14] = [
     ("events", Metric::Events),
     ("pageviews", Metric::Pageviews),
     ("visitors", Metric::Visitors),
     ("users", Metric::Users),
     ("sessions", Metric::Sessions),
+    ("active_users", Metric::ActiveUsers),
+    ("first_seen", Metric::FirstSeen),
+    ("last_seen", Metric::LastSeen),
     ("visits", Metric::Visits),
     ("bounce_rate", Metric::BounceRate),
     ("visit_duration", Metric::VisitDuration),
@@ -106,6 +118,10 @@ impl Metric {
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
             Self::Users => vec![all(What::Distinct(Column::User))],
             Self::Sessions => vec![all(What::Distinct(Column::Session))],
+            // Counted over more days than those that are asked about: see `rolling`.
+            Self::ActiveUsers => Vec::new(),
+            Self::FirstSeen => vec![all(What::Edge(Edge::First))],
+            Self::LastSeen => vec![all(What::Edge(Edge::Last))],
             Self::Visits => vec![all(What::Distinct(Column::Visit))],
             Self::Revenue => vec![revenue(What::Sum)],
             Self::AverageRevenue => vec![revenue(What::Sum), revenue(What::Count)],
@@ -129,7 +145,14 @@ impl Metric {
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
             Self::Users => vec![all(What::Distinct(Column::User))],
             Self::Sessions => vec![all(What::Distinct(Column::Session))],
-            Self::Revenue | Self::AverageRevenue | Self::Count(_) | Self::Sum(_) | Self::Average(_) => return None,
+            Self::Revenue
+            | Self::AverageRevenue
+            | Self::Count(_)
+            | Self::Sum(_)
+            | Self::Average(_)
+            | Self::ActiveUsers
+            | Self::FirstSeen
+            | Self::LastSeen => return None,
         })
     }
 
@@ -144,6 +167,7 @@ impl Metric {
         match self {
             Self::AverageRevenue | Self::Average(_) | Self::VisitDuration | Self::ViewsPerVisit => mean(1),
             Self::BounceRate => mean(100),
+            Self::FirstSeen | Self::LastSeen if counted == [Figure::Time(None)] => None,
             _ => counted.first().copied(),
         }
     }
@@ -162,6 +186,7 @@ pub fn as_number(figure: &Figure) -> f64 {
         Figure::Count(count) | Figure::Distinct { count, .. } => *count as f64,
         Figure::Whole(whole) => *whole as f64,
         Figure::Number(number) => *number,
+        Figure::Time(time) => time.unwrap_or(0) as f64,
     }
 }
 

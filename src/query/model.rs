@@ -10,6 +10,7 @@ use super::json::{Placed, each};
 use super::metric::Metric;
 use super::order::Order;
 use super::range::DateRange;
+use super::rolling;
 use super::site_view::SiteView;
 use super::zone::Zone;
 use crate::store::Column;
@@ -92,6 +93,12 @@ impl Query {
         })?;
         let dimensions = dimensions.unwrap_or_default();
         refuse_two_times(&dimensions)?;
+        if rolling::is_misplaced(&metrics, &dimensions) {
+            return Err(QueryError::invalid(
+                "metrics",
+                "has active_users, which needs the one dimension time:day",
+            ));
+        }
         let zone = read(given("timezone"), "timezone", |placed| Zone::read(placed.text()?))?;
         let zone = zone.map_or_else(|| Zone::read(site.time_zone), Ok)?;
         let value = required("date_range")?;
@@ -123,6 +130,35 @@ impl Query {
             range,
             zone,
         })
+    }
+
+    /// A question about all events of a time: all rows, in the usual order.
+    pub fn about(metrics: Vec<Metric>, dimensions: Vec<Dimension>, range: DateRange, zone: Zone) -> Self {
+        Self {
+            order: vec![Order::usual(&dimensions)],
+            filter: Filter::And(Vec::new()),
+            compare: None,
+            limit: usize::MAX,
+            offset: 0,
+            metrics,
+            dimensions,
+            range,
+            zone,
+        }
+    }
+
+    /// The same, only about events that a filter lets through.
+    #[must_use]
+    pub fn only(mut self, filter: Filter) -> Self {
+        self.filter = Filter::And(vec![filter]);
+        self
+    }
+
+    /// The same, with so many rows at most.
+    #[must_use]
+    pub const fn first(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Whether machines are left out: they are, unless the question names them.

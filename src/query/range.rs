@@ -99,6 +99,11 @@ impl DateRange {
         })
     }
 
+    /// Whether it means another time at each moment, and not only on each day.
+    pub(super) const fn moves(&self) -> bool {
+        matches!(self, Self::Hours(_) | Self::All)
+    }
+
     /// The range as JSON, as it is read.
     pub fn to_json(&self) -> Value {
         match self {
@@ -118,7 +123,7 @@ impl DateRange {
 
 impl Moment {
     /// Reads a date or a time of ISO 8601.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         if let Some(date) = day(text) {
             return Some(Self::Day(date));
         }

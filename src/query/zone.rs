@@ -34,9 +34,17 @@ impl Zone {
     }
 
     /// The local date of a time in milliseconds since 1970.
-    pub(super) fn date(&self, time_ms: u64) -> Date {
+    pub fn date(&self, time_ms: u64) -> Date {
         let instant = Timestamp::from_millisecond(time_ms.cast_signed()).unwrap_or(Timestamp::MAX);
         instant.to_zoned(self.0.clone()).date()
+    }
+
+    /// The beginning of the day so many days before that of a time; all in milliseconds since 1970.
+    pub(super) fn days_before(&self, time_ms: u64, days: usize) -> u64 {
+        let days = i64::try_from(days).unwrap_or(i64::MAX).days();
+        let first = self.date(time_ms).checked_sub(days);
+        let start = first.and_then(|first| first.to_zoned(self.0.clone()));
+        start.map_or(0, |start| start.timestamp().as_millisecond().max(0).cast_unsigned())
     }
 
     /// The zone as the calendar knows it.

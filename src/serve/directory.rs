@@ -5,7 +5,7 @@ use std::thread;
 
 use footfall::clock;
 use footfall::config::Config;
-use footfall::directory::{Copying, Directory, Keeper, SharedSalts};
+use footfall::directory::{Copying, Directory, Keeper, Registrar, SharedSalts};
 use footfall::enrich::Salts;
 use footfall::metrics::Metrics;
 use tokio::sync::oneshot;
@@ -14,8 +14,8 @@ use tokio::time::sleep;
 /// How often salts are looked at: old ones must go, and those of others be known before they are used.
 const SALTS_EVERY_MS: u64 = 60_000;
 
-/// Starts the thread, which ends with the process; gives what it keeps fresh, and hears when it has
-/// looked once.
+/// Starts the thread, which ends with the process; gives what it keeps fresh and who asks it for
+/// changes, and hears when it has looked once.
 ///
 /// A thread of its own, since SQLite waits for whoever else writes, and nothing else should.
 ///
@@ -25,7 +25,7 @@ pub fn keep(
     config: &Config,
     metrics: &Arc<Metrics>,
     salts: &Arc<Salts>,
-) -> anyhow::Result<(Arc<Directory>, oneshot::Receiver<()>)> {
+) -> anyhow::Result<(Arc<Directory>, Registrar, oneshot::Receiver<()>)> {
     let mut keeper = Keeper::new(config, metrics.clone(), Copying::Always)?;
     let mut turning = Turning {
         salts: salts.clone(),
@@ -35,17 +35,18 @@ pub fn keep(
     };
     let directory = keeper.directory();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (registrar, wishes) = Registrar::open();
     let (looked, hears) = oneshot::channel();
     let keep = async move {
         tokio::join!(keeper.watch(), turning.look());
         // Nobody waits for it when another process is taken over from.
         let _ = looked.send(());
-        tokio::join!(keeper.keep_fresh(), turning.keep_looking());
+        tokio::join!(keeper.keep_fresh(wishes), turning.keep_looking());
     };
     thread::Builder::new()
         .name("directory".into())
         .spawn(move || runtime.block_on(keep))?;
-    Ok((directory, hears))
+    Ok((directory, registrar, hears))
 }
 
 /// Keeps the salts of visitor hashes those of the day, and those of all gateways.

@@ -7,7 +7,7 @@ use std::thread;
 use footfall::admit::Limiter;
 use footfall::clock;
 use footfall::config::Config;
-use footfall::directory::Directory;
+use footfall::directory::{Directory, Registrar};
 use footfall::edge::channel::Channel;
 use footfall::edge::{Drain, Stage};
 use footfall::enrich::{Countries, Networks, Salts};
@@ -36,7 +36,9 @@ pub struct House {
     pub config: Config,
     pub limiter: Option<Arc<Limiter>>,
     pub keyless: Option<Arc<Limiter>>,
+    pub accounts: Option<Arc<Limiter>>,
     pub directory: Arc<Directory>,
+    pub registrar: Registrar,
     pub countries: Arc<Countries>,
     pub networks: Arc<Networks>,
     pub salts: Arc<Salts>,
@@ -81,7 +83,8 @@ impl House {
                     return End::Stranded(error);
                 },
                 _ = sweep.tick() => {
-                    self.limiter.iter().chain(&self.keyless).for_each(|limiter| limiter.sweep());
+                    let others = [&self.keyless, &self.accounts].into_iter().flatten();
+                    self.limiter.iter().chain(others).for_each(|limiter| limiter.sweep());
                 }
                 _ = space.tick() => self.pipeline.look_for_space(),
                 _ = rates.tick() => self.rates.refresh(),

@@ -50,7 +50,8 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     };
     let metrics = Arc::new(Metrics::default());
     let limiter = Limiter::new(&config.limit, &metrics.limit)?.map(Arc::new);
-    let keyless = keyless_limiter(&config.limit, &metrics.limit)?;
+    let keyless = other_limiter(&config.limit, config.limit.keyless_max, &metrics.limit)?;
+    let accounts = other_limiter(&config.limit, config.limit.accounts_max, &metrics.limit)?;
     let countries = Arc::new(Countries::open(&config.geo));
     let networks = Networks::open(config.events.bot_networks.as_deref())
         .map_err(|error| anyhow::anyhow!("events.bot_networks: {error}"))?;
@@ -70,7 +71,7 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     // From here on a signal is answered with a drain.
     let signals = runtime.block_on(async { Signals::new() })?;
     let salts = Arc::new(Salts::open(&config.journal.data_dir, clock::unix_ms()));
-    let (directory, looked) = directory::keep(&config, &metrics, &salts)?;
+    let (directory, registrar, looked) = directory::keep(&config, &metrics, &salts)?;
     if arrivals.is_none() {
         // A process that takes over must not wait: it has the file of sites and keys, and what it was told.
         runtime.block_on(meet(&pipeline, looked));
@@ -82,7 +83,9 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
         config,
         limiter,
         keyless,
+        accounts,
         directory,
+        registrar,
         countries,
         networks,
         pipeline,
@@ -100,12 +103,10 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<u8> {
     code
 }
 
-/// The limit of events that come without a key: the same window and the same figures, an allowance of its own.
-fn keyless_limiter(config: &LimitConfig, metrics: &LimitMetrics) -> anyhow::Result<Option<Arc<Limiter>>> {
-    let config = LimitConfig {
-        max: config.keyless_max,
-        ..config.clone()
-    };
+/// A limit beside the main one, such as that of events without a key: the same window and the same figures, an allowance
+/// of its own.
+fn other_limiter(config: &LimitConfig, max: u32, metrics: &LimitMetrics) -> anyhow::Result<Option<Arc<Limiter>>> {
+    let config = LimitConfig { max, ..config.clone() };
     let metrics = LimitMetrics {
         refused: metrics.refused.clone(),
         ..LimitMetrics::default()
@@ -167,6 +168,8 @@ impl Doors {
             shared: shared.clone(),
             limiter: house.limiter.clone(),
             keyless: house.keyless.clone(),
+            accounts: house.accounts.clone(),
+            registrar: house.registrar.clone(),
             reception: Arc::new(reception),
             body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
             answers: Arc::new(open_answers(house)?),

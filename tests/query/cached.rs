@@ -37,6 +37,16 @@ fn an_answer_about_a_time_that_is_over_is_given_again_and_one_that_reaches_now_s
 }
 
 #[test]
+fn an_answer_about_hours_up_to_now_is_made_anew_also_when_nothing_comes() {
+    let mut house = House::with(&Settings::new().set("FOOTFALL_QUERY_CACHE_NOW_MS", 1), &[]);
+    for (range, again) in [("24h", false), ("all", false), ("7d", true)] {
+        let query = json!({"metrics": ["events"], "date_range": range});
+        cached(&mut house, &query);
+        until_true("the word", || cached(&mut house, &query).1 == again);
+    }
+}
+
+#[test]
 fn cache_ttl_zero_switches_it_off() {
     let mut house = House::with(&Settings::new().set("CACHE_TTL", 0), &[]);
     let over = json!({"metrics": ["events"], "date_range": [ago(60 * 24), ago(10)]});

@@ -81,6 +81,26 @@ fn every_metric_counts_what_it_says() {
 }
 
 #[test]
+fn first_and_last_events_are_told_and_a_range_that_is_named_has_all_its_days() {
+    let mut house = House::new();
+    house.keep(&day());
+    let seen = json!({"metrics": ["first_seen", "last_seen"], "dimensions": ["user"], "order_by": [["user", "desc"]]});
+    let rows = house.rows(&over_the_last_hours(&seen));
+    let (user, seen) = (&rows[0][0], &rows[0][1]);
+    let time = |place: usize| seen[place].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!((user, time(1).duration_since(time(0)).as_mins()), (&json!(["u1"]), 2));
+    let nothing = json!({"metrics": ["first_seen"], "date_range": "2025-01-01"});
+    assert_eq!(house.rows(&nothing), json!([[[], [null]]]));
+    // Older than the store, and empty.
+    let days = json!({"metrics": ["events", "active_users"], "dimensions": ["time:day"], "date_range": "400d"});
+    let days = house.rows(&days);
+    let days = days.as_array().unwrap();
+    assert_eq!((days.len(), &days[0][1]), (400, &json!([0, 0])));
+    assert_eq!(days.iter().map(|day| day[1][0].as_u64().unwrap()).sum::<u64>(), 6);
+    assert_eq!(days[399][1][1], 1);
+}
+
+#[test]
 fn events_are_grouped_by_columns_properties_and_time() {
     let mut house = House::new();
     house.keep(&day());

@@ -7,14 +7,14 @@ use footfall::store::{Snapshot, Store, StoreLimits};
 use serde_json::{Value, json};
 
 use super::dice::Dice;
-use super::oracle::{Asked, Rows};
+use super::oracle::{Asked, Rows, same};
 use super::rows::{OwnedRow, SITE, many};
 use super::{fill, open};
 
 /// A moment after all rows.
 pub const NOW_MS: u64 = 1_796_000_000_000;
 
-const METRICS: [&str; 13] = [
+const METRICS: [&str; 15] = [
     "events",
     "pageviews",
     "visitors",
@@ -22,6 +22,8 @@ const METRICS: [&str; 13] = [
     "sessions",
     "revenue",
     "average_revenue",
+    "first_seen",
+    "last_seen",
     "count:price",
     "sum:price",
     "average:price",
@@ -140,8 +142,12 @@ pub fn distinct<'a>(dice: &mut Dice, from: &[&'a str], count: u64) -> Vec<&'a st
 
 fn random_query(dice: &mut Dice) -> Value {
     let (metrics, dimensions) = (1 + dice.below(4), dice.below(4));
-    let metrics = distinct(dice, &METRICS, metrics);
-    let dimensions = distinct(dice, &DIMENSIONS, dimensions);
+    let mut metrics = distinct(dice, &METRICS, metrics);
+    let mut dimensions = distinct(dice, &DIMENSIONS, dimensions);
+    if dice.below(8) == 0 {
+        dimensions = vec!["time:day"];
+        metrics.push("active_users");
+    }
     let filters: Vec<Value> = (0..dice.below(3)).map(|_| random_filter(dice, 2)).collect();
     let range = if dimensions.contains(&"time:minute") {
         json!(["2026-09-30T21:10:00Z", "2026-10-01T02:59:30.5Z"])
@@ -198,14 +204,6 @@ fn expected(rows: &[OwnedRow], query: &Value, answer: &Answer, stable: bool) -> 
         currency: "EUR",
     };
     asked.answer(rows)
-}
-
-/// Numbers are equal when only the order of summing can tell them apart.
-pub fn same(left: &Value, right: &Value) -> bool {
-    match (left.as_f64(), right.as_f64()) {
-        (Some(left), Some(right)) => (left - right).abs() <= 1e-9 * left.abs().max(1.0),
-        _ => left == right,
-    }
 }
 
 fn compare(query: &Value, found: &Answer, (expected, left_out): &(Rows, u64)) {
@@ -389,6 +387,11 @@ fn wrong_values() -> Vec<(&'static str, Value, &'static str)> {
         ("metrics", json!([]), "metrics: must name one at least"),
         ("metrics", json!(["hits"]), "metrics[0]: is no metric"),
         ("metrics", json!(["events", 3]), "metrics[1]: must be a string"),
+        (
+            "metrics",
+            json!(["active_users"]),
+            "metrics: has active_users, which needs",
+        ),
         ("date_range", Value::Null, "date_range: is missing"),
         ("date_range", json!("soon"), "date_range: must be today"),
         ("dimensions", json!("country"), "dimensions: must be a list"),

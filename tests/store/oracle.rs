@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -54,8 +55,34 @@ impl Asked<'_> {
                 .collect();
             groups.entry(key).or_default().push(row);
         }
-        let figures = |rows: &Vec<&OwnedRow>| self.metrics.iter().map(|metric| self.figure(rows, metric)).collect();
-        groups.iter().map(|(key, rows)| (key.clone(), figures(rows))).collect()
+        let figures = |key: &Vec<String>, of_group: &Vec<&OwnedRow>| {
+            let figure = |metric: &String| match metric.as_str() {
+                "active_users" => self.active_users(rows, &key[0]),
+                _ => self.figure(of_group, metric),
+            };
+            self.metrics.iter().map(figure).collect()
+        };
+        groups
+            .iter()
+            .map(|(key, rows)| (key.clone(), figures(key, rows)))
+            .collect()
+    }
+
+    /// Users of the thirty days that end with a day, also those before the range.
+    fn active_users(&self, rows: &[&OwnedRow], day: &str) -> Value {
+        let last: Date = day.trim_matches('"').parse().unwrap();
+        let first = last.checked_sub(29.days()).unwrap();
+        let within = |row: &OwnedRow| {
+            let day: Date = self.bucket(row.time_ms, "day").parse().unwrap();
+            (first..=last).contains(&day)
+        };
+        let always = Asked {
+            times: (0, self.times.1),
+            ..*self
+        };
+        let meant = rows.iter().filter(|row| always.means(row) && within(row));
+        let users: BTreeSet<&str> = meant.map(|row| &*row.user).filter(|user| !user.is_empty()).collect();
+        json!(users.len())
     }
 
     fn means(&self, row: &OwnedRow) -> bool {
@@ -180,6 +207,8 @@ impl Asked<'_> {
                 "visitors" => distinct(&|row| self.visitor(row)),
                 "users" => distinct(&|row| some(&row.user)),
                 "sessions" => distinct(&|row| some(&row.session)),
+                "first_seen" => moment(rows.iter().map(|row| row.time_ms).min()),
+                "last_seen" => moment(rows.iter().map(|row| row.time_ms).max()),
                 "revenue" => json!(money().iter().sum::<f64>()),
                 "average_revenue" => mean(&money()),
                 other => panic!("{other}"),
@@ -226,6 +255,21 @@ impl Asked<'_> {
             .chain(aligned)
             .map(|time| self.bucket(time, interval))
             .collect()
+    }
+}
+
+fn moment(time_ms: Option<u64>) -> Value {
+    time_ms.map_or(Value::Null, |time_ms| {
+        let time = Timestamp::from_millisecond(time_ms.cast_signed()).unwrap();
+        json!(format!("{time:.3}"))
+    })
+}
+
+/// Numbers are equal when only the order of summing can tell them apart.
+pub fn same(left: &Value, right: &Value) -> bool {
+    match (left.as_f64(), right.as_f64()) {
+        (Some(left), Some(right)) => (left - right).abs() <= 1e-9 * left.abs().max(1.0),
+        _ => left == right,
     }
 }
 

@@ -10,9 +10,9 @@ use footfall::query::Answer;
 use footfall::store::{Snapshot, Store, StoreLimits};
 use serde_json::{Value, json};
 
-use super::answers::{NOW_MS, ZONES, ask, distinct, pick, same, site, words};
+use super::answers::{NOW_MS, ZONES, ask, distinct, pick, site, words};
 use super::dice::Dice;
-use super::oracle::Asked;
+use super::oracle::{Asked, same};
 use super::rows::OwnedRow;
 use super::visits_oracle::{MINUTE_MS, Slow, Slowly, slowly};
 

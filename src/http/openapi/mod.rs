@@ -4,6 +4,8 @@
 //! Whoever adds a call: give it a row in `routes.rs`, describe it in [`calls::describe`], and what it takes and answers
 //! in [`shapes`].
 
+pub mod app_shapes;
+mod apps;
 pub mod calls;
 mod imports;
 pub mod points;
@@ -35,6 +37,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "imports", description = "What was before, brought in once."),
         (name = "visits", description = "Visits by country."),
         (name = "points", description = "Events that earn their users points."),
+        (name = "apps", description = "Apps: keys, collected events, summaries."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -54,6 +57,22 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         shapes::ImportProgress,
         shapes::ImportReport,
         shapes::LineError,
+        app_shapes::AppRegistration,
+        app_shapes::AppKey,
+        app_shapes::AppCredentials,
+        app_shapes::AppMessage,
+        app_shapes::AppEvent,
+        app_shapes::AppBatch,
+        app_shapes::AppReceipt,
+        app_shapes::AppItemError,
+        app_shapes::AppError,
+        app_shapes::AppSummary,
+        app_shapes::AppUser,
+        app_shapes::AppRecentEvent,
+        app_shapes::AppActiveUsers,
+        app_shapes::AppActiveDay,
+        app_shapes::AppSeries,
+        app_shapes::AppPoint,
         shapes::VisitsError,
         points::UserEvent,
         points::UserEventRecorded,

@@ -15,6 +15,32 @@ pub fn exact_max(groups: usize) -> usize {
     (EXACT_ALL / groups.max(1)).clamp(EXACT_ONE.0, EXACT_ONE.1)
 }
 
+/// For each set, the values that it and those before it have, so many sets in all. Three merges a set, however many
+/// that are: what a window has is the tail of one block and the head of the next.
+pub fn over(sets: &[Distinct], width: usize, exact_max: usize) -> Vec<Distinct> {
+    let mut all = Vec::with_capacity(sets.len());
+    let mut tails: Vec<Distinct> = Vec::new();
+    for block in sets.chunks(width.max(1)) {
+        let mut head = Distinct::default();
+        for (place, set) in block.iter().enumerate() {
+            head.merge(set, exact_max);
+            let mut window = head.clone();
+            if let Some(tail) = tails.get(place + 1) {
+                window.merge(tail, exact_max);
+            }
+            all.push(window);
+        }
+        let mut tail = Distinct::default();
+        let grown = block.iter().rev().map(|set| {
+            tail.merge(set, exact_max);
+            tail.clone()
+        });
+        tails = grown.collect();
+        tails.reverse();
+    }
+    all
+}
+
 /// A set of hashes that may lose its exactness, never its size.
 #[derive(Debug, Clone)]
 pub enum Distinct {
@@ -196,6 +222,19 @@ mod tests {
                 "{count}"
             );
         }
+    }
+
+    #[test]
+    fn a_window_has_what_its_sets_have_and_nothing_else() {
+        let hasher = RandomState::new();
+        for width in [1, 2, 3, 7, 30, 50] {
+            // Each set has three values, of which it shares one with the next.
+            let sets: Vec<Distinct> = (0..40).map(|day| of(&hasher, day * 2..day * 2 + 3, 1_000)).collect();
+            let counts: Vec<u64> = over(&sets, width, 1_000).iter().map(|set| set.count().0).collect();
+            let expected: Vec<u64> = (0..40).map(|day| (day + 1).min(width as u64) * 2 + 1).collect();
+            assert_eq!(counts, expected, "{width}");
+        }
+        assert!(over(&[], 3, 9).is_empty());
     }
 
     #[test]

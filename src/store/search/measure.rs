@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tantivy::TantivyError;
+use tantivy::columnar::Column as Values;
 
 use super::Figure;
 use super::condition::Condition;
 use super::distinct::Distinct;
 use super::docs::Docs;
 use super::hashes::HashCache;
+use super::reading::numbers;
 use super::seen::Seen;
 use super::segment::{Part, Segment};
 use crate::store::column::{Column, Field, Kind};
@@ -30,10 +32,37 @@ pub enum What {
     Events,
     /// Different values of a text column.
     Distinct(Column),
+    /// Different values of a text column in this bucket of time and those before it, so many in all. For questions that
+    /// are grouped by time alone: each bucket has a group then.
+    DistinctOver(Column, usize),
+    /// When the first or the last of the events happened.
+    Edge(Edge),
     /// Events with a number.
     Count(Field),
     /// The sum of numbers.
     Sum(Field),
+}
+
+/// An end of the time in which events happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Edge {
+    /// The first event.
+    First,
+    /// The last event.
+    Last,
+}
+
+impl Edge {
+    /// The outer one of two times.
+    pub fn of(self, one: Option<u64>, other: Option<u64>) -> Option<u64> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(match self {
+                Self::First => one.min(other),
+                Self::Last => one.max(other),
+            }),
+            (one, other) => one.or(other),
+        }
+    }
 }
 
 impl What {
@@ -42,10 +71,11 @@ impl What {
         match self {
             Self::Events | Self::Count(_) => Figure::Count(0),
             Self::Sum(_) => Figure::Whole(0),
-            Self::Distinct(_) => Figure::Distinct {
+            Self::Distinct(_) | Self::DistinctOver(..) => Figure::Distinct {
                 count: 0,
                 estimated: false,
             },
+            Self::Edge(_) => Figure::Time(None),
         }
     }
 }
@@ -59,6 +89,8 @@ pub enum Sum {
     Numbers(i128, f64, bool),
     /// Different values.
     Distinct(Distinct),
+    /// A time.
+    Edge(Edge, Option<u64>),
 }
 
 impl Sum {
@@ -67,7 +99,8 @@ impl Sum {
         match what {
             What::Events | What::Count(_) => Self::Count(0),
             What::Sum(_) => Self::Numbers(0, 0.0, false),
-            What::Distinct(_) => Self::Distinct(Distinct::default()),
+            What::Distinct(_) | What::DistinctOver(..) => Self::Distinct(Distinct::default()),
+            What::Edge(edge) => Self::Edge(*edge, None),
         }
     }
 
@@ -81,6 +114,7 @@ impl Sum {
                 *any |= their_any;
             }
             (Self::Distinct(ours), Self::Distinct(theirs)) => ours.merge(theirs, exact_max),
+            (Self::Edge(edge, ours), Self::Edge(_, theirs)) => *ours = edge.of(*ours, *theirs),
             _ => {}
         }
     }
@@ -89,7 +123,7 @@ impl Sum {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Distinct(distinct) => distinct.bytes(),
-            Self::Count(_) | Self::Numbers(..) => 0,
+            Self::Count(_) | Self::Numbers(..) | Self::Edge(..) => 0,
         }
     }
 }
@@ -126,6 +160,7 @@ enum TallyKind {
     Count(Vec<Part>, Vec<u64>),
     Sum(Vec<Part>, Vec<Sum>),
     Distinct(Option<Seen>),
+    Edge(Values<u64>, Edge, Vec<Option<u64>>),
 }
 
 /// A sum of nothing.
@@ -140,7 +175,7 @@ impl Tally {
         (groups, hashes): (Option<usize>, &HashCache),
     ) -> Result<Self, TantivyError> {
         let only = onlys.of(segment, &measure.only, docs)?;
-        let numbers = |field: &Field| -> Result<Vec<Part>, TantivyError> {
+        let parts_of = |field: &Field| -> Result<Vec<Part>, TantivyError> {
             let number = |part: &Part| match part {
                 Part::Whole(_) | Part::Broken(_) => true,
                 Part::Natural(_, kind) => *kind == Kind::Number,
@@ -150,16 +185,19 @@ impl Tally {
         };
         let kind = match &measure.what {
             What::Events => TallyKind::Events(Vec::new()),
-            What::Count(field) => TallyKind::Count(numbers(field)?, Vec::new()),
-            What::Sum(field) => TallyKind::Sum(numbers(field)?, Vec::new()),
-            What::Distinct(column) => TallyKind::Distinct(match segment.text(*column)? {
-                None => None,
-                Some(values) => Some(Seen::new(
-                    values.ords().clone(),
-                    hashes.of(segment.reader.segment_id(), *column, &values)?,
-                    groups,
-                )),
-            }),
+            What::Count(field) => TallyKind::Count(parts_of(field)?, Vec::new()),
+            What::Sum(field) => TallyKind::Sum(parts_of(field)?, Vec::new()),
+            What::Edge(edge) => TallyKind::Edge(segment.times()?, *edge, Vec::new()),
+            What::Distinct(column) | What::DistinctOver(column, _) => {
+                TallyKind::Distinct(match segment.text(*column)? {
+                    None => None,
+                    Some(values) => Some(Seen::new(
+                        values.ords().clone(),
+                        hashes.of(segment.reader.segment_id(), *column, &values)?,
+                        groups,
+                    )),
+                })
+            }
         };
         Ok(Self { only, kind })
     }
@@ -196,6 +234,12 @@ impl Tally {
                 }
             }
             (TallyKind::Distinct(Some(ours)), TallyKind::Distinct(Some(theirs))) => ours.absorb(theirs, numbers),
+            (TallyKind::Edge(_, edge, ours), TallyKind::Edge(_, _, theirs)) => {
+                for (group, time) in numbers.iter().zip(theirs) {
+                    let known = slot(ours, *group, None);
+                    *known = edge.of(*known, time);
+                }
+            }
             _ => {}
         }
     }
@@ -210,6 +254,10 @@ impl Tally {
             TallyKind::Sum(_, mut sums) => {
                 sums.resize(groups, NO_NUMBERS);
                 sums
+            }
+            TallyKind::Edge(_, edge, mut times) => {
+                times.resize(groups, None);
+                times.into_iter().map(|time| Sum::Edge(edge, time)).collect()
             }
             TallyKind::Distinct(None) => vec![Sum::Distinct(Distinct::default()); groups],
             TallyKind::Distinct(Some(seen)) => seen.finish(groups).into_iter().map(Sum::Distinct).collect(),
@@ -247,6 +295,14 @@ impl TallyKind {
                             _ => *whole += i128::from(bits.cast_signed()),
                         }
                     }
+                }
+            }
+            Self::Edge(times, edge, found) => {
+                let mut values = Vec::new();
+                numbers(times, docs, &mut values);
+                for (group, time) in groups.iter().zip(values) {
+                    let known = slot(found, *group, None);
+                    *known = edge.of(*known, Some(time));
                 }
             }
             Self::Distinct(None) => {}

@@ -36,7 +36,7 @@ pub use buckets::{Buckets, DAY_MS, Pieces, Stretch};
 pub use condition::Condition;
 pub use groups::{GroupKey, KEYS_MAX, Key};
 pub use list::{List, Position, StoredEvent};
-pub use measure::{Measure, What};
+pub use measure::{Edge, Measure, What};
 pub use visits::Among;
 
 use super::column::Column;
@@ -113,6 +113,8 @@ pub enum Figure {
         /// Whether that is an estimate.
         estimated: bool,
     },
+    /// A time in milliseconds since 1970; none of no events.
+    Time(Option<u64>),
 }
 
 impl Snapshot {
@@ -153,7 +155,7 @@ impl Snapshot {
             Ok(())
         })?;
         let merged = merged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(merged.finish())
+        Ok(merged.finish(search))
     }
 
     /// What is to be counted of a segment, unless its answer is known.
@@ -333,11 +335,41 @@ impl Merged {
         Ok(())
     }
 
-    fn finish(self) -> Found {
+    /// Puts what several buckets of time have together in the place of what each has by itself.
+    fn gather_over(&mut self, measures: &[Measure], buckets: u32) {
+        let key = |bucket| -> Box<[Key]> { Box::new([Key::Bucket(bucket)]) };
+        let wide = measures
+            .iter()
+            .enumerate()
+            .filter_map(|(place, measure)| match measure.what {
+                What::DistinctOver(_, width) => Some((place, width)),
+                _ => None,
+            });
+        for (place, width) in wide {
+            let mut take = |bucket| match self.groups.get_mut(&key(bucket))?.get_mut(place)? {
+                Sum::Distinct(set) => Some(std::mem::take(set)),
+                _ => None,
+            };
+            let sets: Vec<_> = (0..buckets).map(|bucket| take(bucket).unwrap_or_default()).collect();
+            let exact_max = distinct::exact_max(sets.len());
+            for (bucket, set) in (0..).zip(distinct::over(&sets, width, exact_max)) {
+                let group = self.groups.entry(key(bucket)).or_insert_with(|| self.empty.clone());
+                if let Some(sum) = group.get_mut(place) {
+                    *sum = Sum::Distinct(set);
+                }
+            }
+        }
+    }
+
+    fn finish(mut self, search: &Search) -> Found {
+        if let [GroupKey::Time(buckets)] = &search.keys[..] {
+            self.gather_over(&search.measures, buckets.count());
+        }
         let figure = |sum: &Sum| match sum {
             Sum::Count(count) => Figure::Count(*count),
             Sum::Numbers(whole, _, false) => Figure::Whole(*whole),
             Sum::Numbers(whole, broken, true) => Figure::Number(*whole as f64 + broken),
+            Sum::Edge(_, time) => Figure::Time(*time),
             Sum::Distinct(distinct) => {
                 let (count, estimated) = distinct.count();
                 Figure::Distinct { count, estimated }

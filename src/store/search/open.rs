@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::distinct::{Distinct, exact_max};
 use super::groups::{GroupKey, Key};
 use super::hashes::HashCache;
-use super::measure::{Sum, What};
+use super::measure::{Edge, Sum, What};
 use super::partials::Partial;
 use super::{Condition, Search};
 use crate::event::{Row, Session};
@@ -24,6 +24,7 @@ enum Growing {
     Count(u64),
     Whole(i128),
     Distinct(BTreeSet<u64>),
+    Edge(Edge, Option<u64>),
 }
 
 impl<'a> Looked<'a> {
@@ -87,11 +88,14 @@ impl<'a> Looked<'a> {
             (What::Events, Growing::Count(count)) => *count += 1,
             (What::Count(field), Growing::Count(count)) => *count += u64::from(self.number(field).is_some()),
             (What::Sum(field), Growing::Whole(sum)) => *sum += self.number(field).map_or(0, i128::from),
-            (What::Distinct(column), Growing::Distinct(known)) => self.value(&(*column).into(), &mut |value| {
-                if !value.is_empty() {
-                    known.insert(hashes.hash(value));
-                }
-            }),
+            (What::Distinct(column) | What::DistinctOver(column, _), Growing::Distinct(known)) => {
+                self.value(&(*column).into(), &mut |value| {
+                    if !value.is_empty() {
+                        known.insert(hashes.hash(value));
+                    }
+                });
+            }
+            (What::Edge(_), Growing::Edge(edge, time)) => *time = edge.of(*time, Some(self.session.start_ms)),
             _ => {}
         }
     }
@@ -129,7 +133,8 @@ const fn growing(what: &What) -> Growing {
     match what {
         What::Events | What::Count(_) => Growing::Count(0),
         What::Sum(_) => Growing::Whole(0),
-        What::Distinct(_) => Growing::Distinct(BTreeSet::new()),
+        What::Distinct(_) | What::DistinctOver(..) => Growing::Distinct(BTreeSet::new()),
+        What::Edge(edge) => Growing::Edge(*edge, None),
     }
 }
 
@@ -147,6 +152,7 @@ fn partial(search: &Search, groups: HashMap<Box<[Key]>, Vec<Growing>>, left_out:
             sums.push(match growing {
                 Growing::Count(count) => Sum::Count(count),
                 Growing::Whole(whole) => Sum::Numbers(whole, 0.0, false),
+                Growing::Edge(edge, time) => Sum::Edge(edge, time),
                 Growing::Distinct(hashes) => {
                     Sum::Distinct(Distinct::of(hashes.into_iter().collect::<Vec<_>>().into_iter(), most))
                 }

@@ -4,9 +4,21 @@ use std::io::Write;
 
 use footfall::config::EventsConfig;
 use footfall::decode::{Decoder, Encoding, ExpansionLimits, FIELDS, Flaw, Form, Sent, decompress};
+use footfall::dialects::apps::WORDS;
 use footfall::outcome::Reason;
 
 use super::tree::Tree;
+
+/// The keys of those words.
+const KEYS: [&str; 7] = [
+    "eventName",
+    "url",
+    "referrer",
+    "userId",
+    "metadata",
+    "timestamp",
+    "screen",
+];
 
 /// What became of one event of a body.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +43,18 @@ pub fn json(data: &[u8]) {
             Err(flaw) => assert_flawed(expected, flaw),
         }
     });
+    // In other words a body has the same events, or is refused for the same.
+    let mut in_other_words = 0;
+    let other = decoder.decode_in(WORDS, &mut data.to_vec(), Form::Json, &mut |event| {
+        in_other_words += 1;
+        if let Err(flaw) = event {
+            assert!(
+                flaw.field.is_empty() || flaw.field == "events" || KEYS.contains(&flaw.field),
+                "{flaw:?}"
+            );
+        }
+    });
+    assert_eq!((other, in_other_words), (result, place));
     match (result, &events) {
         (Ok(()), Some(events)) => assert_eq!(place, events.len()),
         // It is one of the events that cannot be read; what stands beside them must be good.
