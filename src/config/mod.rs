@@ -16,6 +16,7 @@ mod ignored;
 mod keeping;
 pub mod keys;
 mod load;
+mod open;
 mod operations;
 mod problem;
 mod query;
@@ -37,6 +38,7 @@ pub use events::{AddressKeeping, EventsConfig};
 pub use ignored::Ignored;
 pub use keeping::{ApplyConfig, CountersConfig, Durability, JournalConfig, Secret};
 pub use load::{Changed, Loaded};
+pub use open::OpenConfig;
 pub use operations::{AdminConfig, LogConfig, LogFormat, LogLevel};
 pub use problem::{ConfigError, Problem};
 pub use query::QueryConfig;
@@ -53,6 +55,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What events may cost, and what is kept of who sent them.
     pub events: EventsConfig,
+    /// Calls that need no credentials.
+    pub open: OpenConfig,
     /// Requests an address may make.
     pub limit: LimitConfig,
     /// Countries of addresses.

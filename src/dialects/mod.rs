@@ -2,4 +2,5 @@
 //!
 //! Must not know: sockets, files, how visits are kept. Nothing here decides anything; errors are rows of tables.
 
+pub mod sessions;
 pub mod visits;

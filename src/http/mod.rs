@@ -29,6 +29,8 @@ mod report;
 mod request_body;
 mod request_id;
 mod routes;
+mod sessions;
+mod sessions_voice;
 mod visits;
 mod voice;
 mod write_key;
@@ -44,7 +46,7 @@ pub use answer::{Answer, Body};
 pub use answering::Answering;
 pub use health::Health;
 pub use request_body::BodyBudget;
-pub use routes::{ADMIN, Endpoint, PUBLIC, Routes};
+pub use routes::{ADMIN, Endpoint, PUBLIC, Routes, SessionsCall};
 
 use self::answer::{JSON, TEXT, document};
 use self::cors::Origins;
@@ -57,11 +59,14 @@ use self::questions_voice::QuestionsVoice;
 use self::report::Report;
 use self::request_body::BodyLimits;
 use self::request_id::RequestId;
+use self::sessions::Sessions;
+use self::sessions_voice::SessionsVoice;
 use self::visits::Visits;
 use self::voice::Voice;
 use crate::admit::{Client, Limiter};
 use crate::clock::Machine;
-use crate::enrich::Countries;
+use crate::decode::ExpansionLimits;
+use crate::enrich::{AgentNames, Countries};
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
 use crate::pipeline::{Intake, Reception, Shared};
@@ -84,6 +89,8 @@ pub struct Service {
     pub body_budget: Arc<BodyBudget>,
     /// Who answers questions about events.
     pub answers: Arc<Answers<Machine>>,
+    /// Names of browsers in answers.
+    pub agent_names: Arc<AgentNames>,
     /// Health answers.
     pub health: Health,
 }
@@ -107,6 +114,7 @@ struct Calls {
     visits: Rc<Visits>,
     events: Rc<Events>,
     questions: Rc<Questions>,
+    sessions: Rc<Sessions>,
 }
 
 impl Service {
@@ -117,6 +125,19 @@ impl Service {
         let origins = Origins::new(&config.http.allowed_origins);
         let intake = Intake::new(self.shared.clone());
         let keyless = Gate::new(self.keyless.clone(), config.limit.legacy_headers);
+        let sessions = Sessions {
+            reception: self.reception.clone(),
+            intake: intake.clone(),
+            answers: self.answers.clone(),
+            names: self.agent_names.clone(),
+            voice: SessionsVoice {
+                gate: keyless.clone(),
+                origins: origins.clone(),
+            },
+            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
+            expansion: ExpansionLimits::new(&config.events),
+            budget: self.body_budget.clone(),
+        };
         let events = Events::new(
             (self.reception.clone(), self.body_budget.clone()),
             intake.clone(),
@@ -146,6 +167,7 @@ impl Service {
             visits: Rc::new(visits),
             events: Rc::new(events),
             questions: Rc::new(questions),
+            sessions: Rc::new(sessions),
         };
         self.with(Routes::new(&PUBLIC), Some(calls))
     }
@@ -198,6 +220,7 @@ impl Calls {
             };
         }
         match endpoint {
+            Endpoint::Sessions(asked) => self.sessions.answer(request, client, (endpoint, asked)),
             Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
             Endpoint::Stats | Endpoint::Visits if request.method() != Method::OPTIONS => {
                 self.visits.answer(request, client, endpoint)

@@ -26,6 +26,8 @@ pub enum Endpoint {
     VisitorEvents,
     /// An event in a query, answered with a picture.
     Pixel,
+    /// A call of the sessions dialect.
+    Sessions(SessionsCall),
     /// The visits dialect's ping.
     Ping,
     /// The visits dialect's health check.
@@ -46,6 +48,26 @@ pub enum Endpoint {
     DocsFile,
 }
 
+/// What a call of the sessions dialect is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionsCall {
+    /// A page was viewed.
+    View,
+    /// A visitor is still there.
+    Ping,
+    /// Figures.
+    Figures,
+    /// Sessions, page by page.
+    List,
+}
+
+impl SessionsCall {
+    /// Whether it is one that is posted.
+    pub const fn is_post(self) -> bool {
+        matches!(self, Self::View | Self::Ping)
+    }
+}
+
 const READ: &str = "GET, HEAD, OPTIONS";
 
 impl Endpoint {
@@ -56,7 +78,9 @@ impl Endpoint {
             Self::Events => "GET, HEAD, POST, DELETE, OPTIONS",
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
-            Self::UserEvents
+            Self::Sessions(call) if call.is_post() => "POST, OPTIONS",
+            Self::Sessions(_)
+            | Self::UserEvents
             | Self::VisitorEvents
             | Self::Pixel
             | Self::Ping
@@ -73,6 +97,15 @@ impl Endpoint {
 
     /// Whether it takes a method.
     pub fn takes(self, method: &Method) -> bool {
+        if let Self::Sessions(call) = self {
+            let is_read = [Method::GET, Method::HEAD].contains(method);
+            let is_taken = if call.is_post() {
+                *method == Method::POST
+            } else {
+                is_read
+            };
+            return is_taken || *method == Method::OPTIONS;
+        }
         match *method {
             Method::OPTIONS => true,
             Method::POST => matches!(self, Self::Stats | Self::Visits | Self::Events | Self::Query),
@@ -89,7 +122,7 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 22] = [
+pub const PUBLIC: [(&str, Endpoint); 27] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -99,6 +132,11 @@ pub const PUBLIC: [(&str, Endpoint); 22] = [
     ("/api/v1/users/{id}/events", Endpoint::UserEvents),
     ("/api/v1/visitors/{id}", Endpoint::Visitor),
     ("/api/v1/visitors/{id}/events", Endpoint::VisitorEvents),
+    ("/tracking", Endpoint::Sessions(SessionsCall::View)),
+    ("/tracking/ping", Endpoint::Sessions(SessionsCall::Ping)),
+    ("/ping", Endpoint::Sessions(SessionsCall::Ping)),
+    ("/stats", Endpoint::Sessions(SessionsCall::Figures)),
+    ("/stats/sessions", Endpoint::Sessions(SessionsCall::List)),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

@@ -22,6 +22,9 @@ use crate::outcome::Reason;
 /// What a body usually says less of an event than is kept of it.
 const BYTES_ADDED: usize = 256;
 
+/// What a sign of life is called; nobody sees it.
+const SIGN: &str = "sign";
+
 /// What all workers receive events with.
 pub struct Reception {
     /// The pipeline.
@@ -158,6 +161,16 @@ impl Reception {
             name,
             fingerprint: hash.h1 ^ hash.h2,
         }
+    }
+
+    /// That a visitor of the default site is still there.
+    pub fn sign(&self, visitor: Visitor<'_>) -> EventBatch {
+        let now_ms = self.shared.log.clock().unix_ms();
+        let id = EventId::Own(self.ids.next(now_ms));
+        EventBatch::sign(&Event {
+            visitor,
+            ..Event::new(SiteId::DEFAULT, SIGN, id, now_ms)
+        })
     }
 
     /// Begins to receive the events of a request whose body has so many bytes.
@@ -329,6 +342,7 @@ impl Context<'_> {
         let time_ms = event_time(sent.time_ms, sent.sent_at_ms, self.now_ms, config);
         let visitor = match self.counting(event.site) {
             _ if sender.is_nobody => Visitor::None,
+            _ if sent.keeps_visitor => Visitor::Stable(sent.visitor),
             Counting::Daily => {
                 let salt = self.reception.salts.of(time_ms, self.now_ms);
                 Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))

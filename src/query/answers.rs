@@ -1,6 +1,7 @@
 //! Who answers questions: each once for everyone who asks it at the same time, and again from memory for a while.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,15 +11,16 @@ use quick_cache::sync::Cache;
 use tokio::sync::{oneshot, watch};
 
 use super::QueryError;
-use super::answer::answer;
+use super::answer::{Answer, answer};
 use super::desk::{Desk, Rest};
 use super::listing::Listing;
 use super::model::Query;
 use super::rendered::Rendered;
+use super::report::Report;
 use super::site_view::{SiteOwned, SiteView};
 use crate::clock::{self, Clock};
 use crate::config::QueryConfig;
-use crate::store::Library;
+use crate::store::{Library, Snapshot};
 
 /// About how many answers are kept; what they take is bounded by bytes.
 const ANSWERS_MAX: usize = 1_000;
@@ -119,16 +121,29 @@ impl<C: Clock> Answers<C> {
         query: Query,
         site: &SiteView<'_>,
     ) -> Result<(Arc<Rendered>, bool), QueryError> {
+        self.report(library, Report::of(query), site).await
+    }
+
+    /// The same of a report. What it is made of comes from one look at the store.
+    ///
+    /// # Errors
+    /// As of [`Answers::ask`].
+    pub async fn report(
+        self: &Arc<Self>,
+        library: &Library,
+        report: Report,
+        site: &SiteView<'_>,
+    ) -> Result<(Arc<Rendered>, bool), QueryError> {
         let now_ms = self.clock.unix_ms();
-        let lasts = self.lasts(&query, now_ms)?;
+        let lasts = self.lasts(&report, now_ms)?;
         if lasts.is_zero() {
             let (library, site) = (library.clone(), SiteOwned::from(site));
             let made = self
-                .run(move |until| make(&library, &query, &site, (now_ms, until)))
+                .run(move |until| make(&library, report, &site, (now_ms, until)))
                 .await;
             return made.map(|answer| (Arc::new(answer), false));
         }
-        let key = key(&query, site, now_ms);
+        let key = key(&report, site, now_ms);
         let edition = library.edition();
         if let Some(answer) = self.again(&key, edition) {
             return Ok((answer, true));
@@ -158,7 +173,7 @@ impl<C: Clock> Answers<C> {
                 let (library, site) = (library.clone(), SiteOwned::from(site));
                 let until = self.clock.now() + self.times.longest;
                 let work = move || {
-                    let made = make(&library, &query, &site, (now_ms, until)).map(Arc::new);
+                    let made = make(&library, report, &site, (now_ms, until)).map(Arc::new);
                     flight.land(made, lasts);
                 };
                 self.desk.submit(work).map_err(|_| QueryError::Overloaded)?;
@@ -182,12 +197,26 @@ impl<C: Clock> Answers<C> {
         listing: Listing,
         site: &SiteView<'_>,
     ) -> Result<Vec<u8>, QueryError> {
-        let (library, site) = (library.clone(), SiteOwned::from(site));
-        let made = self.run(move |until| {
+        let page = move |snapshot: &Snapshot, site: &SiteView<'_>, _| listing.page(snapshot, site);
+        self.look(library, site, page).await
+    }
+
+    /// Whatever a look at the store comes to, made anew each time; it gets the time, too.
+    ///
+    /// # Errors
+    /// As of [`Answers::ask`].
+    pub async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        library: &Library,
+        site: &SiteView<'_>,
+        look: impl FnOnce(&Snapshot, &SiteView<'_>, u64) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let (library, site, now_ms) = (library.clone(), SiteOwned::from(site), self.clock.unix_ms());
+        let looked = self.run(move |until| {
             let snapshot = library.snapshot().until(until);
-            listing.page(&snapshot, &site.view())
+            look(&snapshot, &site.view(), now_ms)
         });
-        made.await
+        looked.await
     }
 
     /// Has something done by the desk.
@@ -218,13 +247,14 @@ impl<C: Clock> Answers<C> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lasts(&self, query: &Query, now_ms: u64) -> Result<Duration, QueryError> {
-        let times = query.range.times(&query.zone, now_ms)?;
-        Ok(if times.end <= now_ms {
-            self.times.past
-        } else {
-            self.times.present
-        })
+    fn lasts(&self, report: &Report, now_ms: u64) -> Result<Duration, QueryError> {
+        let mut lasts = self.times.past;
+        for query in &report.queries {
+            if query.range.times(&query.zone, now_ms)?.end > now_ms {
+                lasts = self.times.present;
+            }
+        }
+        Ok(lasts)
     }
 }
 
@@ -270,18 +300,27 @@ impl<C: Clock> Drop for Flight<C> {
 
 fn make(
     library: &Library,
-    query: &Query,
+    report: Report,
     site: &SiteOwned,
     (now_ms, until): (u64, Instant),
 ) -> Result<Rendered, QueryError> {
     let snapshot = library.snapshot().until(until);
-    let answer = answer(&snapshot, query, &site.view(), now_ms)?;
-    Ok(Rendered::new(&answer, now_ms))
+    let site = site.view();
+    let answers = report
+        .queries
+        .iter()
+        .map(|query| answer(&snapshot, query, &site, now_ms));
+    let answers: Vec<Answer> = answers.collect::<Result<_, _>>()?;
+    Ok(Rendered::new((report.write)(&answers), report.stamp, now_ms))
 }
 
 /// One text for all ways to ask the same on the same day about the same site.
-fn key(query: &Query, site: &SiteView<'_>, now_ms: u64) -> Box<str> {
-    let today = query.zone.date(now_ms);
-    let counting = site.counting.name();
-    format!("{} {counting} {} {today} {}", site.id, site.currency, query.to_json()).into()
+fn key(report: &Report, site: &SiteView<'_>, now_ms: u64) -> Box<str> {
+    let mut key = format!("{} {} {} {}", report.name, site.id, site.counting.name(), site.currency);
+    for query in &report.queries {
+        let today = query.zone.date(now_ms);
+        // Writing to memory cannot fail.
+        let _ = write!(key, " {today} {}", query.to_json());
+    }
+    key.into()
 }

@@ -30,6 +30,8 @@ pub enum Metric {
     VisitDuration,
     /// Views of pages by visit.
     ViewsPerVisit,
+    /// Visits of less than a minute, out of a hundred.
+    ShortVisitRate,
     /// Revenue in the site's currency, in its smallest unit.
     Revenue,
     /// Revenue by event that has some.
@@ -42,7 +44,10 @@ pub enum Metric {
     Average(Box<str>),
 }
 
-const SIMPLE: [(&str, Metric); 11] = [
+/// Visits below this are short.
+const SHORT_SECONDS: u32 = 60;
+
+const SIMPLE: [(&str, Metric); 12] = [
     ("events", Metric::Events),
     ("pageviews", Metric::Pageviews),
     ("visitors", Metric::Visitors),
@@ -52,6 +57,7 @@ const SIMPLE: [(&str, Metric); 11] = [
     ("bounce_rate", Metric::BounceRate),
     ("visit_duration", Metric::VisitDuration),
     ("views_per_visit", Metric::ViewsPerVisit),
+    ("short_visit_rate", Metric::ShortVisitRate),
     ("revenue", Metric::Revenue),
     ("average_revenue", Metric::AverageRevenue),
 ];
@@ -78,7 +84,9 @@ impl Metric {
     /// Of what it is a figure by nature.
     pub(super) const fn of(&self) -> Of {
         match self {
-            Self::Visits | Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => Of::Sessions,
+            Self::Visits | Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit | Self::ShortVisitRate => {
+                Of::Sessions
+            }
             _ => Of::Events,
         }
     }
@@ -112,7 +120,7 @@ impl Metric {
             Self::Count(path) => vec![all(What::Count(property(path)))],
             Self::Sum(path) => vec![all(What::Sum(property(path)))],
             Self::Average(path) => vec![all(What::Sum(property(path))), all(What::Count(property(path)))],
-            Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => return None,
+            Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit | Self::ShortVisitRate => return None,
         })
     }
 
@@ -124,6 +132,7 @@ impl Metric {
             Self::BounceRate => by_visit(Column::VisitBounce),
             Self::VisitDuration => by_visit(Column::VisitSeconds),
             Self::ViewsPerVisit => by_visit(Column::VisitViews),
+            Self::ShortVisitRate => vec![short(), all(What::Events)],
             Self::Events => vec![sum(Column::VisitEvents)],
             Self::Pageviews => vec![sum(Column::VisitViews)],
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
@@ -143,9 +152,18 @@ impl Metric {
         };
         match self {
             Self::AverageRevenue | Self::Average(_) | Self::VisitDuration | Self::ViewsPerVisit => mean(1),
-            Self::BounceRate => mean(100),
+            Self::BounceRate | Self::ShortVisitRate => mean(100),
             _ => counted.first().copied(),
         }
+    }
+}
+
+/// Visits of less than a minute.
+fn short() -> Measure {
+    let seconds = (0..SHORT_SECONDS).map(|seconds| Some(seconds.to_string().into()));
+    Measure {
+        what: What::Events,
+        only: Condition::Is(Column::VisitSeconds.into(), seconds.collect()),
     }
 }
 

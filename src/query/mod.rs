@@ -26,6 +26,8 @@ mod order;
 mod plan;
 mod range;
 mod rendered;
+mod report;
+mod session_page;
 mod site_view;
 mod zone;
 
@@ -33,13 +35,16 @@ pub use answer::{Answer, AnswerRow, Meta, answer};
 pub use answers::Answers;
 pub use compare::Compare;
 pub use dimension::{Dimension, Interval};
+pub use event_text::shown_time;
 pub use filter::Filter;
 pub use listing::Listing;
 pub use metric::Metric;
 pub use model::Query;
 pub use order::{Direction, Order, Subject};
-pub use range::DateRange;
-pub use rendered::Rendered;
+pub use range::{DateRange, Moment};
+pub use rendered::{Rendered, Stamp};
+pub use report::Report;
+pub use session_page::{ListedSession, SessionPage};
 pub use site_view::SiteView;
 pub use zone::Zone;
 

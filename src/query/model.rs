@@ -125,6 +125,35 @@ impl Query {
         })
     }
 
+    /// A question about all events of a time: all rows, in the usual order.
+    pub fn about(metrics: Vec<Metric>, dimensions: Vec<Dimension>, range: DateRange, zone: Zone) -> Self {
+        Self {
+            order: vec![Order::usual(&dimensions)],
+            filter: Filter::And(Vec::new()),
+            compare: None,
+            limit: usize::MAX,
+            offset: 0,
+            metrics,
+            dimensions,
+            range,
+            zone,
+        }
+    }
+
+    /// The same, only about events that a filter lets through.
+    #[must_use]
+    pub fn only(mut self, filter: Filter) -> Self {
+        self.filter = Filter::And(vec![filter]);
+        self
+    }
+
+    /// The same, with so many rows at most.
+    #[must_use]
+    pub const fn first(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Whether machines are left out: they are, unless the question names them.
     pub(super) fn is_about_people(&self) -> bool {
         let names = |dimension: &Dimension| matches!(dimension, Dimension::Column(Column::Bot | Column::BotRule));

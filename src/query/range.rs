@@ -118,7 +118,7 @@ impl DateRange {
 
 impl Moment {
     /// Reads a date or a time of ISO 8601.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub fn read(text: &str) -> Option<Self> {
         if let Some(date) = day(text) {
             return Some(Self::Day(date));
         }

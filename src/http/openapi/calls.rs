@@ -9,8 +9,8 @@ use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
-use super::questions;
 use super::shapes::Totals;
+use super::{questions, sessions};
 use crate::http::routes::Endpoint;
 use crate::outcome::{REASONS, Reason};
 
@@ -35,6 +35,7 @@ pub fn describe(endpoint: Endpoint, method: &Method) -> Operation {
         | Endpoint::Visitor
         | Endpoint::VisitorEvents => questions::describe(endpoint, method),
         Endpoint::Pixel => pixel(),
+        Endpoint::Sessions(asked) => sessions::describe(asked),
         Endpoint::Ping => simple("health", "Whether the gateway answers: the text `OK` in JSON", JSON),
         Endpoint::Healthcheck => simple("health", "Whether the gateway answers", TEXT),
         Endpoint::Live => simple("health", "Whether the process is alive", TEXT),

@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod question_shapes;
 mod questions;
+pub mod sessions;
 pub mod shapes;
 
 use std::sync::LazyLock;
@@ -31,6 +32,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "events", description = "Events of any kind."),
         (name = "questions", description = "What is known of events: figures, lists, histories; and their deletion."),
         (name = "visits", description = "Visits by country."),
+        (name = "sessions", description = "Views of pages in sessions."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -47,6 +49,18 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         question_shapes::FigureRow,
         question_shapes::EventPage,
         question_shapes::Deletion,
+        sessions::PageView,
+        sessions::PageViewMetadata,
+        sessions::ActivityPing,
+        sessions::SessionTold,
+        sessions::SessionFigures,
+        sessions::SessionBucket,
+        sessions::SessionPageFigures,
+        sessions::SessionStats,
+        sessions::NamedShare,
+        sessions::SessionPage,
+        sessions::SessionRow,
+        sessions::SessionsError,
         shapes::VisitsError,
         shapes::Readiness,
         shapes::Check
