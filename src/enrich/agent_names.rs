@@ -11,7 +11,7 @@ use super::lists::names;
 
 /// What begins the rule of a browser that nobody looks at: the only machine that shows a name here.
 const HEADLESS: &str = "headless";
-/// The first Safari that names another version of iOS than it runs on.
+/// From this version of its browser on iOS names another one of itself.
 const FROZEN_FROM: u32 = 26;
 
 /// A browser and an operating system, each as `Name version`; empty where nobody knows.
@@ -81,12 +81,10 @@ impl Namer {
             return Names::default();
         }
         let mut names = Names::default();
-        let mut browser_version = String::new();
-        let browser = extractor.ua.extract(user_agent);
-        if let Some(browser) = &browser {
+        if let Some(browser) = extractor.ua.extract(user_agent) {
             let parts = [browser.major, browser.minor, browser.patch, browser.patch_minor];
-            whole(user_agent, &joined(parts)).clone_into(&mut browser_version);
-            names.browser = named(renamed(&self.browsers, &browser.family), &browser_version);
+            let version = joined(parts);
+            names.browser = named(renamed(&self.browsers, &browser.family), whole(user_agent, &version));
         }
         if let Some(system) = extractor.os.extract(user_agent) {
             let version = joined([
@@ -95,13 +93,14 @@ impl Namer {
                 system.patch.as_deref(),
                 system.patch_minor.as_deref(),
             ]);
-            let major = browser.as_ref().and_then(|browser| browser.major?.parse::<u32>().ok());
-            let is_frozen = system.os == "iOS"
-                && browser
-                    .as_ref()
-                    .is_some_and(|browser| browser.family == "Mobile Safari")
-                && major.is_some_and(|major| major >= FROZEN_FROM);
-            let version = if is_frozen { &browser_version } else { &version };
+            let shown = user_agent.split_once("Version/").map_or("", |(_, rest)| rest);
+            let shown = shown
+                .split(|character: char| !of_version(character))
+                .next()
+                .unwrap_or("");
+            let major = shown.split('.').next().and_then(|major| major.parse::<u32>().ok());
+            let is_frozen = system.os == "iOS" && major.is_some_and(|major| major >= FROZEN_FROM);
+            let version = if is_frozen { shown } else { &version };
             names.os = named(renamed(&self.systems, &system.os), version);
         }
         names
@@ -115,15 +114,19 @@ fn named(name: &str, version: &str) -> Box<str> {
     format!("{name} {version}").into()
 }
 
+const fn of_version(character: char) -> bool {
+    character.is_ascii_digit() || character == '.'
+}
+
 /// Parts of a version up to the first that is not there.
 fn joined(parts: [Option<&str>; 4]) -> String {
-    let there = parts.into_iter().map_while(|part| part.filter(|part| !part.is_empty()));
+    let is_one = |part: &&str| !part.is_empty() && part.chars().all(char::is_alphanumeric);
+    let there = parts.into_iter().map_while(|part| part.filter(is_one));
     there.collect::<Vec<_>>().join(".")
 }
 
 /// A version with all its parts, as the user agent has it where it begins like this.
 fn whole<'v>(user_agent: &'v str, version: &'v str) -> &'v str {
-    let of_version = |character: char| character.is_ascii_digit() || character == '.';
     let mut places = user_agent.match_indices(version).map(|(place, _)| place);
     let begins = places.find(|place| {
         let before = user_agent.get(..*place).unwrap_or_default();

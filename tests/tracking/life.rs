@@ -7,6 +7,9 @@ use crate::support::client::Request;
 use crate::support::wait::until_true;
 use crate::{FIRST, House, LATER, visitor};
 
+/// What the log says when the process before has ended.
+const TAKEN_OVER: &str = "what it left is taken over";
+
 #[test]
 fn a_session_goes_on_after_the_gateway_was_killed() {
     for backend in Backend::KINDS {
@@ -41,7 +44,9 @@ fn a_session_goes_on_in_the_process_that_takes_over() {
         let mut house = House::new(backend);
         let (_, anna) = house.view("a.example", &visitor(1));
         for round in 0..3 {
-            house.gateway.hand_over();
+            let taken_over = house.gateway.said(TAKEN_OVER);
+            house.gateway.begin_hand_over();
+            // At once: whoever takes over waits for what the other one has kept.
             assert_eq!(
                 house.view("b.example", &visitor(1)),
                 (LATER.into(), anna),
@@ -49,6 +54,7 @@ fn a_session_goes_on_in_the_process_that_takes_over() {
             );
             assert_eq!(house.ping("/ping", &visitor(1)), ("Session updated".into(), anna));
             assert_eq!(house.view("a.example", &visitor(10 + round)).0, FIRST);
+            house.gateway.wait_for_word(TAKEN_OVER, taken_over + 1);
         }
         until_true("the store to be open", || {
             house.client.get("/stats?dateRange=24h").status == 200

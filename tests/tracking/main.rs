@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod figures;
 mod life;
 mod lists;
@@ -46,6 +47,10 @@ impl House {
     fn new(backend: Backend) -> Self {
         let mut stage = backend.stage();
         stage.settings = stage.settings.set("CACHE_TTL", 0);
+        Self::on(stage)
+    }
+
+    fn on(stage: Stage) -> Self {
         let gateway = stage.settings.start();
         let mut house = Self {
             client: gateway.client(),
