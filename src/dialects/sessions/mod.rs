@@ -224,7 +224,26 @@ fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused(body: Vec<u8>, text in ".{0,60}", query in "[a-zA-Z0-9%&=+:.\\[\\]/ü -]{0,80}") {
+            let _ = Activity::view(&body);
+            let _ = Activity::ping(&body);
+            if let Some(url) = PageUrl::parse(&text) {
+                prop_assert!(!url.host.is_empty() && (url.path.is_empty() || url.path.starts_with('/')));
+            }
+            for range in ["", "24h", "custom"] {
+                for name in ["startDate", "endDate", "url", "page"] {
+                    let query = format!("dateRange={range}&startDate=2025-01-01&{name}={text}&{query}");
+                    let _ = Asked::read(&query, Wanted::Page, u64::from(text.len() as u32) << 30);
+                }
+            }
+        }
+    }
 
     const ID: &str = "8f6b1a52-3c4d-4e5f-8a9b-0c1d2e3f4a5b";
 
