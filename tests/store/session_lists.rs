@@ -40,7 +40,7 @@ fn pages_of_visits_are_those_that_a_sort_of_all_of_them_has() {
                 0 => span.0..span.1,
                 _ => left.min(right)..left.max(right),
             };
-            let (skip, limit) = (dice.below(60) as usize, dice.below(30) as usize);
+            let [skip, limit] = [60, 30].map(|most| usize::try_from(dice.below(most)).unwrap());
             let list = SessionList {
                 site: SITE,
                 times: times.clone(),

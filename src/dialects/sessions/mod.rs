@@ -239,7 +239,7 @@ mod tests {
             for range in ["", "24h", "custom"] {
                 for name in ["startDate", "endDate", "url", "page"] {
                     let query = format!("dateRange={range}&startDate=2025-01-01&{name}={text}&{query}");
-                    let _ = Asked::read(&query, Wanted::Page, u64::from(text.len() as u32) << 30);
+                    let _ = Asked::read(&query, Wanted::Page, (text.len() as u64) << 30);
                 }
             }
         }
