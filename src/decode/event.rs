@@ -50,6 +50,8 @@ pub struct Sent<'a> {
     pub title: &'a str,
     /// The client's id of the visitor.
     pub visitor: &'a str,
+    /// Whether its visitor is told by that id, however the site counts its own.
+    pub keeps_visitor: bool,
     /// The client's id of the user.
     pub user: &'a str,
     /// The client's id of the session.

@@ -4,4 +4,5 @@
 
 pub mod apps;
 pub mod points;
+pub mod sessions;
 pub mod visits;

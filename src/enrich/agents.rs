@@ -33,9 +33,9 @@ pub struct Agents {
 }
 
 /// What is asked about a text that is new.
-struct Readers {
-    extractor: Option<Extractor<'static>>,
-    bots: Option<Bots>,
+pub(super) struct Readers {
+    pub(super) extractor: Option<Extractor<'static>>,
+    pub(super) bots: Option<Bots>,
     browsers: HashMap<&'static str, &'static str>,
     systems: HashMap<&'static str, &'static str>,
 }
@@ -68,7 +68,7 @@ impl Agents {
 }
 
 impl Readers {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         // The lists are part of the binary, and tests read them: if one were of no use, the rest goes on without it.
         let rules: Option<Regexes<'static>> = serde_json::from_str(include_str!("../../lists/user-agents.json")).ok();
         let extractor = rules.and_then(|rules| Extractor::try_from(rules).ok());
@@ -111,7 +111,7 @@ impl Readers {
     }
 }
 
-fn renamed<'n>(names: &HashMap<&str, &'n str>, name: &'n str) -> &'n str {
+pub(super) fn renamed<'n>(names: &HashMap<&str, &'n str>, name: &'n str) -> &'n str {
     names.get(name).copied().unwrap_or(name)
 }
 

@@ -12,6 +12,7 @@
 //! are unknown and everything else goes on; what is the matter is said in the log once and told by
 //! [`GeoWatch::status`].
 
+mod agent_names;
 mod agents;
 mod before;
 mod bots;
@@ -31,6 +32,7 @@ mod referrers;
 mod salts;
 mod tags;
 
+pub use agent_names::{AgentNames, Names};
 pub use countries::Countries;
 pub use event_time::event_time;
 pub use facts::{Facts, Told};

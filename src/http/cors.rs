@@ -2,12 +2,15 @@
 
 use hyper::StatusCode;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderMap, HeaderValue,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HeaderMap, HeaderValue,
     ORIGIN, VARY,
 };
 
 use super::answer::{Answer, empty};
 
+/// Longest list of headers that is allowed as it was asked for.
+const REQUESTED_BYTES_MAX: usize = 512;
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// The allowed origins of calls without credentials.
@@ -56,6 +59,37 @@ impl Origins {
         }
     }
 
+    /// Lets the asking origin read a response to a request that came with what the browser keeps for us, if it may: a
+    /// page that sends a beacon of JSON sends it so.
+    pub fn add_with_credentials(&self, asked: &HeaderMap, response: &mut HeaderMap) {
+        response.append(VARY, HeaderValue::from_static("Origin"));
+        let may = |origin: &&HeaderValue| match self {
+            Self::Any => true,
+            Self::Listed(origins) => is_listed(origins, origin),
+        };
+        if let Some(origin) = asked.get(ORIGIN).filter(may) {
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+    }
+
+    /// The answer to a preflight of such a request: what is asked for is allowed.
+    pub fn preflight_with_credentials(&self, asked: &HeaderMap) -> Answer {
+        const USUAL: HeaderValue = HeaderValue::from_static("content-type, x-domain, authorization");
+        let mut response = empty(StatusCode::NO_CONTENT);
+        let headers = response.headers_mut();
+        self.add_with_credentials(asked, headers);
+        headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+        let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|list| are_names(list));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.cloned().unwrap_or(USUAL));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, PATCH"),
+        );
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+        response
+    }
+
     /// The answer to a preflight.
     pub fn preflight(&self, asked: &HeaderMap) -> Answer {
         let mut response = empty(StatusCode::NO_CONTENT);
@@ -65,6 +99,12 @@ impl Origins {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type"));
         response
     }
+}
+
+/// Whether a value is a list of headers' names, and no longer than browsers make it.
+fn are_names(list: &HeaderValue) -> bool {
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~, ".contains(byte);
+    (1..=REQUESTED_BYTES_MAX).contains(&list.len()) && list.as_bytes().iter().all(of_name)
 }
 
 fn is_listed(origins: &[String], origin: &HeaderValue) -> bool {

@@ -212,6 +212,7 @@ impl Events {
     }
 }
 
+/// The `User-Agent` of a request; empty if it has none.
 pub(super) fn user_agent(headers: &HeaderMap) -> &str {
     let sent = headers
         .get(USER_AGENT)
@@ -220,7 +221,7 @@ pub(super) fn user_agent(headers: &HeaderMap) -> &str {
 }
 
 /// Whether a request asks that nobody is told by its events, in a way that the operator honours.
-fn wants_no_name(headers: &HeaderMap, config: &EventsConfig) -> bool {
+pub(super) fn wants_no_name(headers: &HeaderMap, config: &EventsConfig) -> bool {
     let says = |name: HeaderName| headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
     (config.honour_dnt && says(DNT)) || (config.honour_gpc && says(SEC_GPC))
 }

@@ -36,6 +36,8 @@ mod report;
 mod request_body;
 mod request_id;
 mod routes;
+mod sessions;
+mod sessions_voice;
 mod visits;
 mod voice;
 mod write_key;
@@ -51,7 +53,7 @@ pub use answer::{Answer, Body};
 pub use answering::Answering;
 pub use health::Health;
 pub use request_body::BodyBudget;
-pub use routes::{ADMIN, AppsCall, Endpoint, PUBLIC, Routes};
+pub use routes::{ADMIN, AppsCall, Endpoint, PUBLIC, Routes, SessionsCall};
 
 use self::answer::{JSON, TEXT, document};
 use self::apps::Apps;
@@ -68,12 +70,15 @@ use self::questions_voice::QuestionsVoice;
 use self::report::Report;
 use self::request_body::BodyLimits;
 use self::request_id::RequestId;
+use self::sessions::Sessions;
+use self::sessions_voice::SessionsVoice;
 use self::visits::Visits;
 use self::voice::Voice;
 use crate::admit::{Client, Limiter};
 use crate::clock::Machine;
+use crate::decode::ExpansionLimits;
 use crate::directory::Registrar;
-use crate::enrich::Countries;
+use crate::enrich::{AgentNames, Countries};
 use crate::metrics::Metrics;
 use crate::outcome::Reason;
 use crate::pipeline::{Intake, Reception, Shared};
@@ -103,6 +108,8 @@ pub struct Service {
     pub answers: Arc<Answers<Machine>>,
     /// What events are worth.
     pub rates: Arc<RatesWatch>,
+    /// Names of browsers in answers.
+    pub agent_names: Arc<AgentNames>,
     /// Health answers.
     pub health: Health,
 }
@@ -129,6 +136,7 @@ struct Calls {
     imports: Rc<Imports>,
     points: Rc<UserPoints>,
     apps: Rc<Apps>,
+    sessions: Rc<Sessions>,
 }
 
 impl Service {
@@ -139,15 +147,8 @@ impl Service {
         let origins = Origins::new(&config.http.allowed_origins);
         let intake = Intake::new(self.shared.clone());
         let keyless = Gate::new(self.keyless.clone(), config.limit.legacy_headers);
-        let points = UserPoints {
-            reception: self.reception.clone(),
-            intake: intake.clone(),
-            gate: keyless.clone(),
-            origins: origins.clone(),
-            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
-            budget: self.body_budget.clone(),
-            rates: self.rates.clone(),
-        };
+        let points = self.points(&intake, &keyless, &origins);
+        let sessions = self.sessions(&intake, &keyless, &origins);
         let events = Events::new(
             (self.reception.clone(), self.body_budget.clone()),
             intake.clone(),
@@ -198,8 +199,39 @@ impl Service {
             imports: Rc::new(imports),
             points: Rc::new(points),
             apps: Rc::new(apps),
+            sessions: Rc::new(sessions),
         };
         self.with(Routes::new(&PUBLIC), Some(calls))
+    }
+
+    fn points(&self, intake: &Intake, keyless: &Gate, origins: &Origins) -> UserPoints {
+        let config = &self.shared.config;
+        UserPoints {
+            reception: self.reception.clone(),
+            intake: intake.clone(),
+            gate: keyless.clone(),
+            origins: origins.clone(),
+            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
+            budget: self.body_budget.clone(),
+            rates: self.rates.clone(),
+        }
+    }
+
+    fn sessions(&self, intake: &Intake, keyless: &Gate, origins: &Origins) -> Sessions {
+        let config = &self.shared.config;
+        Sessions {
+            reception: self.reception.clone(),
+            intake: intake.clone(),
+            answers: self.answers.clone(),
+            names: self.agent_names.clone(),
+            voice: SessionsVoice {
+                gate: keyless.clone(),
+                origins: origins.clone(),
+            },
+            body_limits: BodyLimits::new(config.events.body_bytes_max, &config.edge),
+            expansion: ExpansionLimits::new(&config.events),
+            budget: self.body_budget.clone(),
+        }
     }
 
     /// The handler of the admin listener.
@@ -251,6 +283,7 @@ impl Calls {
         }
         match endpoint {
             Endpoint::Apps(asked) => self.apps.answer(request, client, (endpoint, asked)),
+            Endpoint::Sessions(asked) => self.sessions.answer(request, client, (endpoint, asked)),
             Endpoint::Events | Endpoint::Pixel => self.events.answer(request, client, endpoint),
             Endpoint::Import => self.imports.answer(request, client, endpoint),
             Endpoint::UserPoints if request.method() != Method::OPTIONS => self.points.answer(request, client),

@@ -34,6 +34,8 @@ pub enum Endpoint {
     Version,
     /// A call of the apps dialect.
     Apps(AppsCall),
+    /// A call of the sessions dialect.
+    Sessions(SessionsCall),
     /// The visits dialect's ping.
     Ping,
     /// The visits dialect's health check.
@@ -82,6 +84,26 @@ impl AppsCall {
     }
 }
 
+/// What a call of the sessions dialect is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionsCall {
+    /// A page was viewed.
+    View,
+    /// A visitor is still there.
+    Ping,
+    /// Figures.
+    Figures,
+    /// Sessions, page by page.
+    List,
+}
+
+impl SessionsCall {
+    /// Whether it is one that is posted.
+    pub const fn is_post(self) -> bool {
+        matches!(self, Self::View | Self::Ping)
+    }
+}
+
 const READ: &str = "GET, HEAD, OPTIONS";
 
 impl Endpoint {
@@ -93,7 +115,9 @@ impl Endpoint {
             Self::User | Self::Visitor => "DELETE, OPTIONS",
             Self::Visits | Self::Query => "POST, OPTIONS",
             Self::Apps(call) if call.is_post() => "POST, OPTIONS",
+            Self::Sessions(call) if call.is_post() => "POST, OPTIONS",
             Self::Apps(_)
+            | Self::Sessions(_)
             | Self::UserEvents
             | Self::VisitorEvents
             | Self::Pixel
@@ -112,8 +136,13 @@ impl Endpoint {
 
     /// Whether it takes a method.
     pub fn takes(self, method: &Method) -> bool {
-        if let Self::Apps(call) = self {
-            let taken = if call.is_post() {
+        let posted = match self {
+            Self::Apps(call) => Some(call.is_post()),
+            Self::Sessions(call) => Some(call.is_post()),
+            _ => None,
+        };
+        if let Some(is_post) = posted {
+            let taken = if is_post {
                 *method == Method::POST
             } else {
                 [Method::GET, Method::HEAD].contains(method)
@@ -139,7 +168,7 @@ impl Endpoint {
 }
 
 /// Paths of the main listeners. The document of the calls (`openapi`) is drawn from these tables.
-pub const PUBLIC: [(&str, Endpoint); 33] = [
+pub const PUBLIC: [(&str, Endpoint); 38] = [
     ("/api/v1/stats", Endpoint::Stats),
     ("/api/v1/visits", Endpoint::Visits),
     ("/api/v1/events", Endpoint::Events),
@@ -160,6 +189,11 @@ pub const PUBLIC: [(&str, Endpoint); 33] = [
     ("/api/analytics/user-stats", Endpoint::Apps(AppsCall::UserStats)),
     ("/api/analytics/active-users", Endpoint::Apps(AppsCall::ActiveUsers)),
     ("/api/analytics/timeseries", Endpoint::Apps(AppsCall::Timeseries)),
+    ("/tracking", Endpoint::Sessions(SessionsCall::View)),
+    ("/tracking/ping", Endpoint::Sessions(SessionsCall::Ping)),
+    ("/ping", Endpoint::Sessions(SessionsCall::Ping)),
+    ("/stats", Endpoint::Sessions(SessionsCall::Figures)),
+    ("/stats/sessions", Endpoint::Sessions(SessionsCall::List)),
     ("/api/v1/ping", Endpoint::Ping),
     ("/api/v1/healthcheck", Endpoint::Healthcheck),
     ("/livez", Endpoint::Live),

@@ -23,6 +23,9 @@ use crate::outcome::Reason;
 const BYTES_ADDED: usize = 256;
 const DAY_MS: u64 = 86_400_000;
 
+/// What a sign of life is called; nobody sees it.
+const SIGN: &str = "sign";
+
 /// What all workers receive events with.
 pub struct Reception {
     /// The pipeline.
@@ -197,6 +200,16 @@ impl Reception {
             name,
             fingerprint: hash.h1 ^ hash.h2,
         }
+    }
+
+    /// That a visitor of the default site is still there.
+    pub fn sign(&self, visitor: Visitor<'_>) -> EventBatch {
+        let now_ms = self.shared.log.clock().unix_ms();
+        let id = EventId::Own(self.ids.next(now_ms));
+        EventBatch::sign(&Event {
+            visitor,
+            ..Event::new(SiteId::DEFAULT, SIGN, id, now_ms)
+        })
     }
 
     /// Begins to receive the events of a request whose body has so many bytes.
@@ -402,6 +415,7 @@ impl Context<'_> {
         let time_ms = self.time(sent);
         let visitor = match self.counting(event.site) {
             _ if sender.is_nobody => Visitor::None,
+            _ if sent.keeps_visitor => Visitor::Stable(sent.visitor),
             Counting::Daily => address.map_or(Visitor::None, |address| {
                 let salt = self.salt(event.site, time_ms);
                 Visitor::Daily(visitor_hash(&salt, event.site, address, user_agent))

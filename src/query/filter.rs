@@ -23,6 +23,9 @@ const PATTERNS_MAX: usize = 20;
 /// Memory of one regular expression.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// The values of a column of flags, as the store shows them: every event has one.
+const EITHER: [&str; 2] = ["false", "true"];
+
 /// Which events a question is about. Values and parts stand in an order of their own, so that two ways to write the
 /// same filter are one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +45,12 @@ pub enum Filter {
 }
 
 impl Filter {
+    /// Lets people through, and machines that send of their own accord.
+    pub fn everyone() -> Self {
+        let both = EITHER.map(|flag| Some(flag.into()));
+        Self::Is(Dimension::Column(Column::Bot), both.into())
+    }
+
     /// Reads a list of filters that must all hold.
     pub(super) fn read_all(placed: Placed<'_>) -> Result<Self, QueryError> {
         let all = each(placed, FILTERS_MAX, |one| Self::read(one, DEPTH_MAX))?;
@@ -237,6 +246,8 @@ impl Filter {
             dimension.field(site).map_or_else(|| Condition::Or(Vec::new()), make)
         };
         Ok(match self {
+            // Everybody: nothing needs to be looked at.
+            _ if *self == Self::everyone() => Condition::All,
             Self::Is(dimension, values) => on(dimension, &|field| Condition::Is(field, values.clone())),
             Self::Contains(dimension, texts) => on(dimension, &|field| Condition::Contains(field, texts.clone())),
             Self::Matches(dimension, texts) => {

@@ -36,6 +36,8 @@ pub enum Metric {
     VisitDuration,
     /// Views of pages by visit.
     ViewsPerVisit,
+    /// Visits of less than a minute, out of a hundred.
+    ShortVisitRate,
     /// Revenue in the site's currency, in its smallest unit.
     Revenue,
     /// Revenue by event that has some.
@@ -51,7 +53,10 @@ pub enum Metric {
 /// Days of [`Metric::ActiveUsers`].
 pub(super) const ACTIVE_DAYS: usize = 30;
 
-const SIMPLE: [(&str, Metric); 14] = [
+/// Visits below this are short.
+const SHORT_SECONDS: u32 = 60;
+
+const SIMPLE: [(&str, Metric); 15] = [
     ("events", Metric::Events),
     ("pageviews", Metric::Pageviews),
     ("visitors", Metric::Visitors),
@@ -64,6 +69,7 @@ const SIMPLE: [(&str, Metric); 14] = [
     ("bounce_rate", Metric::BounceRate),
     ("visit_duration", Metric::VisitDuration),
     ("views_per_visit", Metric::ViewsPerVisit),
+    ("short_visit_rate", Metric::ShortVisitRate),
     ("revenue", Metric::Revenue),
     ("average_revenue", Metric::AverageRevenue),
 ];
@@ -90,7 +96,9 @@ impl Metric {
     /// Of what it is a figure by nature.
     pub(super) const fn of(&self) -> Of {
         match self {
-            Self::Visits | Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => Of::Sessions,
+            Self::Visits | Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit | Self::ShortVisitRate => {
+                Of::Sessions
+            }
             _ => Of::Events,
         }
     }
@@ -128,7 +136,7 @@ impl Metric {
             Self::Count(path) => vec![all(What::Count(property(path)))],
             Self::Sum(path) => vec![all(What::Sum(property(path)))],
             Self::Average(path) => vec![all(What::Sum(property(path))), all(What::Count(property(path)))],
-            Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit => return None,
+            Self::BounceRate | Self::VisitDuration | Self::ViewsPerVisit | Self::ShortVisitRate => return None,
         })
     }
 
@@ -140,6 +148,7 @@ impl Metric {
             Self::BounceRate => by_visit(Column::VisitBounce),
             Self::VisitDuration => by_visit(Column::VisitSeconds),
             Self::ViewsPerVisit => by_visit(Column::VisitViews),
+            Self::ShortVisitRate => vec![short(), all(What::Events)],
             Self::Events => vec![sum(Column::VisitEvents)],
             Self::Pageviews => vec![sum(Column::VisitViews)],
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
@@ -166,10 +175,19 @@ impl Metric {
         };
         match self {
             Self::AverageRevenue | Self::Average(_) | Self::VisitDuration | Self::ViewsPerVisit => mean(1),
-            Self::BounceRate => mean(100),
+            Self::BounceRate | Self::ShortVisitRate => mean(100),
             Self::FirstSeen | Self::LastSeen if counted == [Figure::Time(None)] => None,
             _ => counted.first().copied(),
         }
+    }
+}
+
+/// Visits of less than a minute.
+fn short() -> Measure {
+    let seconds = (0..SHORT_SECONDS).map(|seconds| Some(seconds.to_string().into()));
+    Measure {
+        what: What::Events,
+        only: Condition::Is(Column::VisitSeconds.into(), seconds.collect()),
     }
 }
 

@@ -28,6 +28,7 @@ mod range;
 mod rendered;
 mod report;
 mod rolling;
+mod session_page;
 mod site_view;
 mod zone;
 
@@ -44,6 +45,7 @@ pub use order::{Direction, Order, Subject};
 pub use range::{DateRange, Moment};
 pub use rendered::{Rendered, Stamp};
 pub use report::Report;
+pub use session_page::{ListedSession, SessionPage};
 pub use site_view::SiteView;
 pub use zone::Zone;
 

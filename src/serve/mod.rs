@@ -17,7 +17,7 @@ use footfall::clock::{self, Machine};
 use footfall::config::{Config, EdgeConfig, LimitConfig, Loaded};
 use footfall::edge::channel::{Channel, Kind};
 use footfall::edge::{Dealer, Drain, Edge, Listeners, worker_count};
-use footfall::enrich::{Countries, Networks, Salts};
+use footfall::enrich::{AgentNames, Countries, Networks, Salts};
 use footfall::http::{BodyBudget, Health, Service};
 use footfall::journal::identity_of;
 use footfall::metrics::{LimitMetrics, Metrics};
@@ -30,6 +30,8 @@ use self::house::{End, House, Signals};
 use self::predecessor::{Predecessor, Sockets};
 use self::successor::Copies;
 
+/// User agents whose names are remembered for the next answer; some 2 MB.
+const AGENT_NAMES_MAX: usize = 5_000;
 /// The process ended because a sync failed; a supervisor should start it again (`EX_SOFTWARE` of sysexits.h).
 const SEALED: u8 = 70;
 /// A second signal cut the stop short, as a shell would report it.
@@ -164,6 +166,7 @@ impl Doors {
             request_key: house.request_key,
             ids: OwnIds::new(),
         };
+        let agent_names = Arc::new(AgentNames::new(AGENT_NAMES_MAX));
         let service = Service {
             shared: shared.clone(),
             limiter: house.limiter.clone(),
@@ -172,7 +175,8 @@ impl Doors {
             registrar: house.registrar.clone(),
             reception: Arc::new(reception),
             body_budget: Arc::new(BodyBudget::new(house.config.events.bodies_bytes_max)),
-            answers: Arc::new(open_answers(house)?),
+            answers: Arc::new(open_answers(house, agent_names.clone())?),
+            agent_names,
             countries: countries.clone(),
             rates: house.rates.clone(),
             health: Health::new(shared, countries, Arc::new(move || accepting.is_ready())),
@@ -194,9 +198,10 @@ impl Doors {
 }
 
 /// Starts the threads that answer questions about what the store of the moment has.
-fn open_answers(house: &House) -> io::Result<Answers<Machine>> {
+fn open_answers(house: &House, agent_names: Arc<AgentNames>) -> io::Result<Answers<Machine>> {
     let shared = house.pipeline.shared().clone();
     Answers::open(&house.config.query, Machine, move || {
+        agent_names.rest();
         if let Some(library) = &*shared.stored.load() {
             library.forget();
         }

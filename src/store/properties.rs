@@ -11,8 +11,10 @@ use tantivy::schema::OwnedValue;
 
 /// Deepest nesting that is looked into.
 const DEPTH_MAX: usize = 8;
-/// Longest path and longest text that become part of a column, in bytes.
-const TEXT_BYTES_MAX: usize = 2_048;
+/// Longest text that becomes part of a column, in bytes: a URL of 2,083 characters does, whatever it is written in.
+const TEXT_BYTES_MAX: usize = 8_192;
+/// Longest path of a property that has a column, in bytes.
+const PATH_BYTES_MAX: usize = 2_048;
 
 /// The paths that have a column in an index, of which there are only so many: each costs every segment some memory.
 #[derive(Debug)]
@@ -179,7 +181,7 @@ impl Visitor<'_> for Key<'_> {
 
 /// Whether a property can have this path: the index marks the ends of keys by control characters.
 pub fn is_path(path: &str) -> bool {
-    !path.is_empty() && path.len() <= TEXT_BYTES_MAX && !path.bytes().any(|byte| byte < b' ')
+    !path.is_empty() && path.len() <= PATH_BYTES_MAX && !path.bytes().any(|byte| byte < b' ')
 }
 
 /// The path as the index wants to be asked for it.

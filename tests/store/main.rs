@@ -8,6 +8,7 @@ mod erasure;
 mod kept;
 mod oracle;
 mod rows;
+mod session_lists;
 mod survival;
 mod visits;
 mod visits_oracle;

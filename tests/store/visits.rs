@@ -16,11 +16,12 @@ use super::oracle::{Asked, same};
 use super::rows::OwnedRow;
 use super::visits_oracle::{MINUTE_MS, Slow, Slowly, slowly};
 
-const METRICS: [&str; 8] = [
+const METRICS: [&str; 9] = [
     "visits",
     "bounce_rate",
     "visit_duration",
     "views_per_visit",
+    "short_visit_rate",
     "events",
     "pageviews",
     "visitors",
@@ -217,7 +218,7 @@ fn known(rows: &[OwnedRow], commit_every: u64) -> &[OwnedRow] {
     &rows[..usize::try_from(last).unwrap()]
 }
 
-fn house(seed: u64) -> (tempfile::TempDir, (Store, Store), Snapshot, Vec<OwnedRow>) {
+pub fn house(seed: u64) -> (tempfile::TempDir, (Store, Store), Snapshot, Vec<OwnedRow>) {
     println!("seed {seed}");
     let mut dice = Dice::new(seed);
     let folder = tempfile::tempdir().unwrap();

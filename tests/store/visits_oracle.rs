@@ -167,6 +167,7 @@ impl Slowly<'_> {
         match metric {
             "visits" => json!(visits.len()),
             "bounce_rate" => mean(100 * of(&|rows| u64::from(rows.len() == 1))),
+            "short_visit_rate" => mean(100 * of(&|rows| u64::from(seconds(rows) < 60))),
             "visit_duration" => mean(of(&seconds)),
             "views_per_visit" => mean(of(&|rows| Self::views(rows).len() as u64)),
             "events" => json!(of(&|rows| rows.len() as u64)),

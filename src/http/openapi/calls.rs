@@ -10,7 +10,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
 use super::shapes::Totals;
-use super::{apps, imports, points, questions};
+use super::{apps, imports, points, questions, sessions};
 use crate::http::routes::Endpoint;
 use crate::outcome::{REASONS, Reason};
 
@@ -39,6 +39,7 @@ pub fn describe(endpoint: Endpoint, method: &Method) -> Operation {
         Endpoint::UserPoints => points::describe(method),
         Endpoint::Version => simple("points", "The version of the points calls: the text `v1`", TEXT),
         Endpoint::Apps(asked) => apps::describe(asked),
+        Endpoint::Sessions(asked) => sessions::describe(asked),
         Endpoint::Ping => simple("health", "Whether the gateway answers: the text `OK` in JSON", JSON),
         Endpoint::Healthcheck => simple("health", "Whether the gateway answers", TEXT),
         Endpoint::Live => simple("health", "Whether the process is alive", TEXT),

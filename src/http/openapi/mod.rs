@@ -11,6 +11,7 @@ mod imports;
 pub mod points;
 pub mod question_shapes;
 mod questions;
+pub mod sessions;
 pub mod shapes;
 
 use std::sync::LazyLock;
@@ -38,6 +39,7 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         (name = "visits", description = "Visits by country."),
         (name = "points", description = "Events that earn their users points."),
         (name = "apps", description = "Apps: keys, collected events, summaries."),
+        (name = "sessions", description = "Views of pages in sessions."),
         (name = "health", description = "Is it well?"),
         (name = "documents", description = "This document, for programs and for people.")
     ),
@@ -73,6 +75,18 @@ use super::routes::{ADMIN, Endpoint, PUBLIC};
         app_shapes::AppActiveDay,
         app_shapes::AppSeries,
         app_shapes::AppPoint,
+        sessions::PageView,
+        sessions::PageViewMetadata,
+        sessions::ActivityPing,
+        sessions::SessionTold,
+        sessions::SessionFigures,
+        sessions::SessionBucket,
+        sessions::SessionPageFigures,
+        sessions::SessionStats,
+        sessions::NamedShare,
+        sessions::SessionPage,
+        sessions::SessionRow,
+        sessions::SessionsError,
         shapes::VisitsError,
         points::UserEvent,
         points::UserEventRecorded,

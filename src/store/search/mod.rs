@@ -19,6 +19,7 @@ pub(super) mod partials;
 mod reading;
 mod seen;
 mod segment;
+mod session_list;
 mod sketch;
 mod visits;
 
@@ -37,6 +38,7 @@ pub use condition::Condition;
 pub use groups::{GroupKey, KEYS_MAX, Key};
 pub use list::{List, Position, StoredEvent};
 pub use measure::{Edge, Measure, What};
+pub use session_list::{SessionList, StoredSession};
 pub use visits::Among;
 
 use super::column::Column;
