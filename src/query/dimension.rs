@@ -72,9 +72,15 @@ impl Dimension {
     pub(super) const fn scope(&self) -> Scope {
         match self {
             Self::Property(_)
-            | Self::Column(Column::Name | Column::Path | Column::Query | Column::Title | Column::Currency) => {
-                Scope::Event
-            }
+            | Self::Column(
+                Column::Name
+                | Column::Path
+                | Column::Query
+                | Column::Title
+                | Column::Currency
+                | Column::Session
+                | Column::Visit,
+            ) => Scope::Event,
             Self::Column(Column::EntryPage | Column::ExitPage) => Scope::Visit,
             Self::Column(_) | Self::Time(_) => Scope::Both,
         }

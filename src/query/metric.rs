@@ -153,8 +153,8 @@ impl Metric {
             Self::Pageviews => vec![sum(Column::VisitViews)],
             Self::Visitors => vec![all(What::Distinct(site.visitor_column()))],
             Self::Users => vec![all(What::Distinct(Column::User))],
-            Self::Sessions => vec![all(What::Distinct(Column::Session))],
-            Self::Revenue
+            Self::Sessions
+            | Self::Revenue
             | Self::AverageRevenue
             | Self::Count(_)
             | Self::Sum(_)

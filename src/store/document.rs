@@ -24,7 +24,7 @@ pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> Tant
     let mut document = TantivyDocument::with_capacity(512);
     document.add_i64(fields.lag, event.received_ms.wrapping_sub(event.time_ms).cast_signed());
     document.add_u64(fields.sequence, row.sequence.0);
-    put_columns(&mut document, fields, row);
+    put_columns(&mut document, fields, row, Column::all());
     if let Some(revenue) = event.revenue {
         document.add_i64(fields.column(Column::Revenue), revenue.minor);
     }
@@ -45,7 +45,9 @@ pub fn of_row(fields: &Fields, row: &Row<'_>, paths: &mut PropertyPaths) -> Tant
 /// The document of a session that is over.
 pub fn of_session(fields: &Fields, session: &Session) -> TantivyDocument {
     let mut document = TantivyDocument::with_capacity(256);
-    put_columns(&mut document, fields, &session.row());
+    // Its number is no text, and a client's own sessions are told by its events: both would be large.
+    let columns = Column::all().filter(|column| !matches!(column, Column::Visit | Column::Session));
+    put_columns(&mut document, fields, &session.row(), columns);
     document.add_u64(fields.sequence, session.number);
     for column in [Column::EntryPage, Column::ExitPage] {
         if let Some(path) = page(session, column) {
@@ -110,12 +112,12 @@ fn page(session: &Session, column: Column) -> Option<&str> {
 }
 
 /// Puts what events and sessions have in common.
-fn put_columns(document: &mut TantivyDocument, fields: &Fields, row: &Row<'_>) {
+fn put_columns(document: &mut TantivyDocument, fields: &Fields, row: &Row<'_>, columns: impl Iterator<Item = Column>) {
     let event = &row.event;
     document.add_bytes(fields.site, &event.site.0);
     document.add_u64(fields.time, event.time_ms);
     let mut made = String::new();
-    for column in Column::all() {
+    for column in columns {
         let field = fields.column(column);
         match column.kind() {
             Kind::Term | Kind::Text => match text(row, column, &mut made) {

@@ -11,7 +11,7 @@ use super::open::Looked;
 use super::reading::numbers;
 use super::segment::{Part, Segment};
 use super::visits::Among;
-use crate::store::column::{Column, Field};
+use crate::store::column::Field;
 
 /// Documents between two looks at the clock.
 const PATIENCE: u32 = 4_096;
@@ -59,7 +59,7 @@ impl Condition {
                 rest.remove(&met);
                 Ok(rest)
             }
-            Self::Among(visits) => holding(segment, &within, &Column::Visit.into(), |shown| visits.has(shown)),
+            Self::Among(visits) => visits.within(segment, &within),
             Self::Is(field, values) => is(segment, &within, field, values),
             Self::Contains(field, texts) => {
                 let holds = |value: &str| texts.iter().any(|text| value.contains(&**text));
@@ -81,7 +81,7 @@ impl Condition {
             Self::And(all) => all.iter().all(|one| one.is_met(by)),
             Self::Or(any) => any.iter().any(|one| one.is_met(by)),
             Self::Not(inner) => !inner.is_met(by),
-            Self::Among(visits) => by.holds(&Column::Visit.into(), |shown| visits.has(shown)),
+            Self::Among(visits) => visits.has(by.number()),
             Self::Is(field, values) => {
                 let is = |value: &str| values.iter().any(|one| one.as_deref().unwrap_or_default() == value);
                 by.holds(field, is)
@@ -154,7 +154,7 @@ fn holding_one_of(segment: &Segment<'_>, within: &Docs, field: &Field, values: &
 }
 
 /// Documents whose value is such: every different value is looked at once.
-fn holding(
+pub fn holding(
     segment: &Segment<'_>,
     within: &Docs,
     field: &Field,

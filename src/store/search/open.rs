@@ -45,7 +45,7 @@ impl<'a> Looked<'a> {
     fn value(&self, field: &Field, take: &mut dyn FnMut(&str)) {
         let mut made = String::new();
         match field {
-            Field::Column(column) if column.kind() == Kind::Number => match self.number(field) {
+            Field::Column(column) if column.kind() == Kind::Number => match self.number_of(field) {
                 Some(number) => take(&number.to_string()),
                 None => take(""),
             },
@@ -54,12 +54,17 @@ impl<'a> Looked<'a> {
         }
     }
 
+    /// Its number.
+    pub const fn number(&self) -> u64 {
+        self.session.number
+    }
+
     /// Whether it meets a condition.
     pub fn meets(&self, condition: &Condition) -> bool {
         condition.is_met(self)
     }
 
-    fn number(&self, field: &Field) -> Option<i64> {
+    fn number_of(&self, field: &Field) -> Option<i64> {
         match field {
             Field::Column(Column::Revenue) | Field::Property(_) => None,
             Field::Column(column) => {
@@ -86,8 +91,8 @@ impl<'a> Looked<'a> {
     fn add_to(&self, what: &What, growing: &mut Growing, hashes: &HashCache) {
         match (what, growing) {
             (What::Events, Growing::Count(count)) => *count += 1,
-            (What::Count(field), Growing::Count(count)) => *count += u64::from(self.number(field).is_some()),
-            (What::Sum(field), Growing::Whole(sum)) => *sum += self.number(field).map_or(0, i128::from),
+            (What::Count(field), Growing::Count(count)) => *count += u64::from(self.number_of(field).is_some()),
+            (What::Sum(field), Growing::Whole(sum)) => *sum += self.number_of(field).map_or(0, i128::from),
             (What::Distinct(column) | What::DistinctOver(column, _), Growing::Distinct(known)) => {
                 self.value(&(*column).into(), &mut |value| {
                     if !value.is_empty() {

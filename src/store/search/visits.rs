@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
 use tantivy::TantivyError;
 
-use super::condition::Condition;
+use super::condition::{Condition, holding};
+use super::docs::Docs;
 use super::open::Looked;
 use super::reading::{NONE, numbers};
 use super::segment::Segment;
-use super::{Of, leave_machines_out, meant};
+use super::{Of, leave_machines_out, meant, spread};
 use crate::event::SiteId;
 use crate::store::StoreError;
 use crate::store::column::Column;
@@ -21,17 +22,54 @@ use crate::store::library::Snapshot;
 /// Visits that a condition may name, at most: some 40 MB.
 const VISITS_MAX: usize = 4 << 20;
 
-/// Some visits, by their numbers.
+/// Some visits, by their numbers, to be found among events or sessions.
 #[derive(Clone)]
 pub struct Among {
     visits: Arc<HashSet<u64>>,
+    of: Of,
 }
 
 impl Among {
-    /// Whether a visit is one of these, by its number as the column has it.
-    pub fn has(&self, shown: &str) -> bool {
-        read_visit(shown).is_some_and(|number| self.visits.contains(&number))
+    /// Whether a visit is one of these.
+    pub fn has(&self, number: u64) -> bool {
+        self.visits.contains(&number)
     }
+
+    /// The documents within a set that belong to these.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn within(&self, segment: &Segment<'_>, within: &Docs) -> Result<Docs, TantivyError> {
+        match self.of {
+            Of::Events => {
+                let is_one = |shown: &str| read_visit(shown).is_some_and(|number| self.has(number));
+                holding(segment, within, &Column::Visit.into(), is_one)
+            }
+            Of::Sessions => {
+                let mut met = Docs::none(segment.count());
+                each_number(segment, within, |doc, number| {
+                    if self.has(number) {
+                        met.insert(doc);
+                    }
+                })?;
+                Ok(met)
+            }
+        }
+    }
+}
+
+/// Hands over the numbers of sessions.
+fn each_number(segment: &Segment<'_>, docs: &Docs, mut take: impl FnMut(u32, u64)) -> Result<(), TantivyError> {
+    let column = segment.sequences()?;
+    let mut values = Vec::new();
+    docs.blocks(|block| {
+        segment.in_time()?;
+        numbers(&column, block, &mut values);
+        for (doc, number) in block.iter().zip(&values) {
+            take(*doc, *number);
+        }
+        Ok(())
+    })
 }
 
 impl fmt::Debug for Among {
@@ -41,7 +79,7 @@ impl fmt::Debug for Among {
 }
 
 impl Snapshot {
-    /// The visits of events, or of sessions, that are meant.
+    /// The visits of events, or of sessions, that are meant, to be found among the others.
     ///
     /// # Errors
     /// The index cannot be read, or these are too many.
@@ -61,33 +99,51 @@ impl Snapshot {
                 }
             }
         }
-        for (month, reader) in self.segments(of, times) {
-            self.guarded(month, || {
+        let visits = Mutex::new(visits);
+        spread(&self.segments(of, times), &self.limits, |(month, reader)| {
+            let found = self.guarded(*month, || {
                 let segment = self.segment(reader, 0..reader.max_doc());
-                collect(&segment, (site, times), (condition, people_only), &mut visits)
+                collect(&segment, of, (site, times), (condition, people_only))
             })?;
+            let mut visits = visits.lock().unwrap_or_else(PoisonError::into_inner);
+            visits.extend(found);
             if visits.len() > VISITS_MAX {
                 return Err(StoreError::TooManyGroups(VISITS_MAX));
             }
-        }
+            Ok(())
+        })?;
         Ok(Among {
-            visits: Arc::new(visits),
+            visits: Arc::new(visits.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            of: match of {
+                Of::Events => Of::Sessions,
+                Of::Sessions => Of::Events,
+            },
         })
     }
 }
 
 fn collect(
     segment: &Segment<'_>,
+    of: Of,
     (site, times): (SiteId, &Range<u64>),
     (condition, people_only): (&Condition, bool),
-    visits: &mut HashSet<u64>,
-) -> Result<(), TantivyError> {
+) -> Result<Vec<u64>, TantivyError> {
+    let mut visits = Vec::new();
     let Some(mut docs) = meant(segment, site, times, condition)? else {
-        return Ok(());
+        return Ok(visits);
     };
     if people_only {
         leave_machines_out(segment, &mut docs)?;
     }
+    match of {
+        Of::Events => of_events(segment, &docs, &mut visits)?,
+        Of::Sessions => each_number(segment, &docs, |_, number| visits.push(number))?,
+    }
+    Ok(visits)
+}
+
+/// The visits of events: each is read once.
+fn of_events(segment: &Segment<'_>, docs: &Docs, visits: &mut Vec<u64>) -> Result<(), TantivyError> {
     let Some(column) = segment.text(Column::Visit)? else {
         return Ok(());
     };
