@@ -46,9 +46,16 @@ impl Stores {
     /// One of them cannot be used.
     pub fn open(config: &Config, in_doubt: bool) -> Result<(Self, Vec<Finding>), StoreError> {
         let (data_dir, limits) = (&config.journal.data_dir, StoreLimits::from(&config.store));
-        let open = if in_doubt { Store::open_checked } else { Store::open };
-        let (events, mut findings) = open(&events_folder(data_dir), limits)?;
-        let (sessions, of_sessions) = open(&sessions_folder(data_dir), limits)?;
+        let (folder, beside) = (&events_folder(data_dir), &sessions_folder(data_dir));
+        let (opened, beside) = if in_doubt {
+            (
+                Store::open_checked(folder, limits)?,
+                Store::open_sessions_checked(beside, limits)?,
+            )
+        } else {
+            (Store::open(folder, limits)?, Store::open_sessions(beside, limits)?)
+        };
+        let ((events, mut findings), (sessions, of_sessions)) = (opened, beside);
         findings.extend(of_sessions);
         let path = sessions_file(data_dir);
         let (file, kept) = SessionFile::open(&path).map_err(|error| in_file(data_dir, error))?;

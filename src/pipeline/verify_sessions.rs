@@ -8,7 +8,7 @@ use super::stores::{sessions_file, sessions_folder};
 use crate::apply::SessionFile;
 use crate::config::Config;
 use crate::event::{Deltas, Family, SiteId};
-use crate::store::{StoreError, StoreLimits, Surveyed, survey};
+use crate::store::{StoreError, StoreLimits, Surveyed, survey_sessions};
 
 /// Checks the sessions of a data directory that no gateway is using: their files, and whether they have as many events
 /// as say that they belong to one. Whether all is well.
@@ -23,7 +23,7 @@ pub fn verify_sessions(
 ) -> Result<bool, VerifyError> {
     let data_dir = &config.journal.data_dir;
     let path = sessions_file(data_dir);
-    let over = survey(&sessions_folder(data_dir), StoreLimits::from(&config.store))?;
+    let over = survey_sessions(&sessions_folder(data_dir), StoreLimits::from(&config.store))?;
     let Some(over) = over.filter(|_| path.exists()) else {
         writeln!(out, "sessions: none yet; the next start makes them from the journal")?;
         return Ok(true);

@@ -43,7 +43,7 @@ pub use month::Month;
 pub use opening::Finding;
 pub use properties::is_path;
 pub use state::Lack;
-pub use survey::{Surveyed, survey};
+pub use survey::{Surveyed, survey, survey_sessions};
 pub use writing::Store;
 
 /// What the store may use.

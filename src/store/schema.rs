@@ -54,8 +54,19 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of every index.
+    /// The fields of an index of events.
     pub fn new() -> Self {
+        Self::with(|_| true)
+    }
+
+    /// The fields of an index of sessions: the same, but only terms are indexed that erasures look for. There are fewer
+    /// sessions than events, so filters may look into columns.
+    pub fn of_sessions() -> Self {
+        Self::with(|column| matches!(column, Column::Visitor | Column::DailyVisitor | Column::User))
+    }
+
+    /// The fields, with the terms of some columns indexed, where these are such.
+    fn with(is_indexed: impl Fn(Column) -> bool) -> Self {
         let mut builder = Schema::builder();
         let number = || NumericOptions::default().set_fast();
         let stored = || BytesOptions::default().set_stored();
@@ -65,7 +76,10 @@ impl Fields {
         let sequence = builder.add_u64_field(SEQUENCE, number());
         let columns = COLUMNS
             .iter()
-            .map(|(_, name, kind)| add_column(&mut builder, name, *kind))
+            .map(|(column, name, kind)| match kind {
+                Kind::Term if !is_indexed(*column) => add_column(&mut builder, name, Kind::Text),
+                kind => add_column(&mut builder, name, *kind),
+            })
             .collect();
         // No term of a property is indexed: a site sends what it likes, and filters look into the column.
         let properties = builder.add_json_field(PROPERTIES, JsonObjectOptions::default().set_fast(RAW));

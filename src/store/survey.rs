@@ -29,6 +29,18 @@ pub struct Surveyed {
 /// # Errors
 /// The folder cannot be read.
 pub fn survey(folder: &Path, limits: StoreLimits) -> Result<Option<Surveyed>, StoreError> {
+    look_at(folder, limits, Fields::new())
+}
+
+/// The same of a store of sessions.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn survey_sessions(folder: &Path, limits: StoreLimits) -> Result<Option<Surveyed>, StoreError> {
+    look_at(folder, limits, Fields::of_sessions())
+}
+
+fn look_at(folder: &Path, limits: StoreLimits, fields: Fields) -> Result<Option<Surveyed>, StoreError> {
     if !folder.exists() {
         return Ok(None);
     }
@@ -43,7 +55,7 @@ pub fn survey(folder: &Path, limits: StoreLimits) -> Result<Option<Surveyed>, St
         Err(source) => return Err(StoreError::files(folder, source)),
     };
     let shape = Shape {
-        fields: Arc::new(Fields::new()),
+        fields: Arc::new(fields),
         limits,
     };
     let (mut shelves, mut missing) = (Vec::new(), state.months.clone());

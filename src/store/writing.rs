@@ -44,7 +44,23 @@ impl Store {
     /// # Errors
     /// The folder cannot be used, or is of another version.
     pub fn open(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
-        Self::open_with(folder, limits, Look::Quick)
+        Self::open_with(folder, limits, (Fields::new(), Look::Quick))
+    }
+
+    /// The same for a store of sessions.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_sessions(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
+        Self::open_with(folder, limits, (Fields::of_sessions(), Look::Quick))
+    }
+
+    /// The same after a look at every byte.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_sessions_checked(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
+        Self::open_with(folder, limits, (Fields::of_sessions(), Look::Thorough))
     }
 
     /// The same after a look at every byte.
@@ -52,10 +68,14 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_checked(folder: &Path, limits: StoreLimits) -> Result<(Self, Vec<Finding>), StoreError> {
-        Self::open_with(folder, limits, Look::Thorough)
+        Self::open_with(folder, limits, (Fields::new(), Look::Thorough))
     }
 
-    fn open_with(folder: &Path, limits: StoreLimits, look: Look) -> Result<(Self, Vec<Finding>), StoreError> {
+    fn open_with(
+        folder: &Path,
+        limits: StoreLimits,
+        (fields, look): (Fields, Look),
+    ) -> Result<(Self, Vec<Finding>), StoreError> {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::files(folder, source))?;
         let mut findings = Vec::new();
         let read = match State::read(folder) {
@@ -68,7 +88,7 @@ impl Store {
         let mut store = Self {
             folder: folder.into(),
             shape: Shape {
-                fields: Arc::new(Fields::new()),
+                fields: Arc::new(fields),
                 limits,
             },
             months: BTreeMap::new(),

@@ -74,7 +74,13 @@ fn fill(folder: &Path, rows: &[OwnedRow], commit_every: u64) -> (Store, Store) {
             writers_max: 2,
             ..StoreLimits::default()
         };
-        Store::open(&folder.join(name), limits).unwrap().0
+        let folder = folder.join(name);
+        let opened = if name == "events" {
+            Store::open(&folder, limits)
+        } else {
+            Store::open_sessions(&folder, limits)
+        };
+        opened.unwrap().0
     };
     let (mut events, mut over) = (open("events"), open("sessions"));
     let mut sessions = Sessions::<Arc<Session>>::new(&[3; 16], 10_000);

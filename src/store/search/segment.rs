@@ -126,8 +126,10 @@ impl Segment<'_> {
         let Field::Column(column) = field else {
             return Ok(None);
         };
-        let field = self.reader.schema().get_field(column.name())?;
-        Ok((column.kind() == Kind::Term).then(|| Term::from_field_text(field, value)))
+        let schema = self.reader.schema();
+        let field = schema.get_field(column.name())?;
+        let is_indexed = schema.get_field_entry(field).is_indexed() && column.kind() == Kind::Term;
+        Ok(is_indexed.then(|| Term::from_field_text(field, value)))
     }
 
     /// The text of a column; `None` if no event of the segment has any.
