@@ -125,7 +125,8 @@ impl Rows for Stores {
     }
 
     fn is_behind(&self) -> bool {
-        self.events.is_behind() || self.sessions.is_behind()
+        // A crash between the stores' commit and the file's leaves only that behind.
+        self.events.is_behind() || self.sessions.is_behind() || self.cursor < self.events.appended()
     }
 
     fn append(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
