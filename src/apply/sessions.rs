@@ -145,7 +145,8 @@ impl<T> Sessions<T> {
         let minute = open.site_ms / MINUTE_MS;
         site.minutes.entry(minute).or_default().push((open.who, open.number));
         self.count += 1;
-        self.open.entry(open.who).or_default().push(open);
+        let sessions = self.open.entry(open.who).or_insert_with(|| Vec::with_capacity(1));
+        sessions.push(open);
     }
 
     /// Whose event it is; `None` if nobody can tell.
@@ -204,7 +205,8 @@ impl<T> Sessions<T> {
             .or_default()
             .push((activity.who, number));
         self.count += 1;
-        let sessions = self.open.entry(activity.who).or_default();
+        // Nearly every visitor has one.
+        let sessions = self.open.entry(activity.who).or_insert_with(|| Vec::with_capacity(1));
         sessions.push(Open {
             site: activity.site,
             who: activity.who,

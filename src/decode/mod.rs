@@ -24,7 +24,7 @@ use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape};
 
 pub use compression::{Encoding, ExpansionLimits, decompress};
 pub use event::{FIELDS, Field, NATIVE, Sent, SentRevenue, Words};
-pub use page::{host_of, is_page};
+pub use page::{Page, host_of, is_page};
 pub use text::cut;
 
 use self::compact::{Compact, has_twins};

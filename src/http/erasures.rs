@@ -1,5 +1,7 @@
 //! Which events are to be deleted for good.
 
+use uuid::Uuid;
+
 use super::path_id::path_id;
 use super::questions_voice::Trouble;
 use super::routes::Endpoint;
@@ -64,7 +66,11 @@ impl Wish {
             Counting::Daily => {
                 let hash = u64::from_str_radix(&id, 16).ok().filter(|_| id.len() == HASH_DIGITS);
                 let why = "must be a visitor of this site as its events name them: 16 hexadecimal digits";
+                // Pages of sessions clients keep an id for their visitor, however the default site counts others.
+                let lasts = site.id.is_default() && Uuid::try_parse(&id).is_ok();
+                let of_page = lasts.then_some(Self::Visitor(id));
                 hash.map(Self::DailyVisitor)
+                    .or(of_page)
                     .ok_or_else(|| Trouble::about(Reason::FieldInvalid, "id", why))
             }
         }
@@ -95,8 +101,17 @@ mod tests {
     use super::*;
 
     fn read(endpoint: Endpoint, path: &str, parameters: &[(&str, &str)], counting: Counting) -> Result<Wish, Reason> {
+        read_of(SiteId([7; 16]), (endpoint, path), parameters, counting)
+    }
+
+    fn read_of(
+        id: SiteId,
+        (endpoint, path): (Endpoint, &str),
+        parameters: &[(&str, &str)],
+        counting: Counting,
+    ) -> Result<Wish, Reason> {
         let site = SiteView {
-            id: SiteId([7; 16]),
+            id,
             counting,
             currency: "EUR",
             time_zone: "UTC",
@@ -116,6 +131,15 @@ mod tests {
         assert_eq!(all(&[]), Err(Reason::ConfirmationMissing));
         // Nobody narrows a deletion down, and is not heard.
         assert_eq!(all(&[("confirm", &site), ("user", "anna")]), Err(Reason::FieldInvalid));
+    }
+
+    #[test]
+    fn visitors_that_pages_of_sessions_clients_name_are_those_of_the_default_site() {
+        let uuid = "8f6b1a52-3c4d-4e5f-8a9b-000000000001";
+        let path = format!("/api/v1/visitors/{uuid}");
+        let of = |site| read_of(site, (Endpoint::Visitor, &path), &[], Counting::Daily);
+        assert_eq!(of(SiteId::DEFAULT), Ok(Wish::Visitor(uuid.into())));
+        assert_eq!(of(SiteId([7; 16])), Err(Reason::FieldInvalid));
     }
 
     #[test]

@@ -84,7 +84,12 @@ pub fn live_frame(
         }
         Payload::Sign(fact) => tell_session(frame, &fact, (known, Says::Sign), shared),
         Payload::Import(import) => import_frame(apply, &import),
-        Payload::Advance | Payload::Erasure(_) | Payload::Unknown => {}
+        Payload::Erasure(erasure) => {
+            if let Some(known) = known {
+                known.forget(&erasure);
+            }
+        }
+        Payload::Advance | Payload::Unknown => {}
     }
     Ok(())
 }

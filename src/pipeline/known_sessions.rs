@@ -11,7 +11,7 @@ use super::storing::StoringError;
 use super::walk::{Told, Tracks, Walk};
 use crate::apply::{Activity, Joined, SessionFile, Sessions, take_up};
 use crate::config::Config;
-use crate::event::{Event, Sequence};
+use crate::event::{Erasure, Event, EventId, Sequence, SiteId, Visitor};
 
 /// The open sessions of the default site.
 pub struct KnownSessions {
@@ -43,7 +43,7 @@ impl KnownSessions {
             match told {
                 Told::Event(event) => drop(known.hear(sequence, &event, Says::Event)),
                 Told::Sign(event) => drop(known.hear(sequence, &event, Says::Sign)),
-                Told::Erasure(_) => {}
+                Told::Erasure(erasure) => known.forget(&erasure),
             }
             true
         })?;
@@ -78,6 +78,25 @@ impl KnownSessions {
         // Those that are over are the storer's matter.
         drop(self.sessions.take_over());
         word
+    }
+
+    /// Forgets the sessions of a visitor, or of all, who is erased. Which are those of a user is not known here.
+    pub fn forget(&mut self, erasure: &Erasure<'_>) {
+        let visitor = match *erasure {
+            Erasure::Site(site) if site.is_default() => {
+                drop(self.sessions.forget(|_| true));
+                return;
+            }
+            Erasure::StableVisitor(site, id) if site.is_default() => Visitor::Stable(id),
+            Erasure::DailyVisitor(site, hash) if site.is_default() => Visitor::Daily(hash),
+            _ => return,
+        };
+        let of_visitor = Event {
+            visitor,
+            ..Event::new(SiteId::DEFAULT, "", EventId::Own([0; 16]), 0)
+        };
+        let who = self.sessions.who(&of_visitor);
+        drop(self.sessions.forget(|open| Some(open.who) == who));
     }
 }
 

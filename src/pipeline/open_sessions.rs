@@ -77,9 +77,12 @@ impl OpenSessions {
         self.advance(sequence);
         if let Some(again) = self.again(sequence) {
             touch(&mut again.sessions, sequence, event);
-        } else if let Some((who, number)) = touch(&mut self.sessions, sequence, event) {
+            return;
+        }
+        // Its site's time goes on in any case.
+        self.sites.insert(event.site);
+        if let Some((who, number)) = touch(&mut self.sessions, sequence, event) {
             self.touched.insert(number, who);
-            self.sites.insert(event.site);
         }
     }
 
@@ -209,5 +212,34 @@ fn is_meant(session: &Session, erasure: &Erasure<'_>) -> bool {
         Erasure::User(site, user) => session.site == site && session.user() == user,
         Erasure::StableVisitor(site, id) => session.site == site && session.visitor() == Visitor::Stable(id),
         Erasure::DailyVisitor(site, hash) => session.site == site && session.visitor() == Visitor::Daily(hash),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+
+    #[test]
+    fn the_time_of_a_site_goes_on_by_a_sign_of_life_that_belongs_to_no_session() {
+        let kept = Kept {
+            key: [1; 16],
+            cursor: Sequence::ZERO,
+            sites: Vec::new(),
+            open: Vec::new(),
+        };
+        let mut open = OpenSessions::at(Sequence::ZERO, kept, 10);
+        let sign = Event {
+            visitor: Visitor::Stable("anna"),
+            ..Event::new(SiteId::DEFAULT, "sign", EventId::Own([0; 16]), 77)
+        };
+        open.sign(Sequence(1), &sign);
+        open.changes(|changes| {
+            assert_eq!(
+                (changes.cursor, changes.sites),
+                (Sequence(1), &[(SiteId::DEFAULT, 77)][..])
+            );
+            assert!(changes.open.is_empty());
+        });
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::backend::Backend;
 use crate::support::client::Request;
+use crate::support::gateway::run;
 use crate::support::report::metric;
 use crate::support::wait::until_true;
 use crate::{COLLECT, House, Settings, is_bad_key, posted, refusal};
@@ -171,11 +172,7 @@ fn a_key_is_revoked_or_replaced_by_who_shows_it() {
 #[test]
 fn keys_that_an_operator_made_for_one_thing_are_ended_by_operators_alone() {
     let settings = Settings::new();
-    let run = |arguments: &[&str]| {
-        let output = settings.run(arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+    let run = |arguments: &[&str]| run(&settings, arguments);
     run(&["site", "add", "shop"]);
     let keys = ["write", "read", "manage", "both"].map(|rights| run(&["key", "add", "shop", "--rights", rights]));
     let mut house = House::embedded(settings.clone());

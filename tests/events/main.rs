@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use support::answer::Answer;
 use support::backend::{DEFAULT_SITE, Stage, events_in};
 use support::client::{Client, Request};
-use support::gateway::{Gateway, Settings};
+use support::gateway::{Gateway, Settings, run};
 use support::report::metric;
 use support::wait::until_true;
 
@@ -115,13 +115,4 @@ fn outcomes(gateway: &Gateway) -> (u64, u64) {
     let duplicates = metric(gateway, "footfall_events_duplicates_total");
     let received = metric(gateway, "footfall_events_received_total");
     (received, kept + duplicates + refused.sum::<u64>())
-}
-
-/// Runs a command of the binary, which must succeed, and gives what it printed.
-#[track_caller]
-fn run(settings: &Settings, arguments: &[&str]) -> String {
-    let output = settings.run(arguments);
-    let (said, errors) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    String::from_utf8(said).unwrap().trim().to_owned()
 }

@@ -34,7 +34,7 @@ use tempfile::TempDir;
 use support::answer::Answer;
 use support::backend::{Backend, Stage, counts_in, events_in};
 use support::client::{Client, Request};
-use support::gateway::{Gateway, Settings};
+use support::gateway::{Gateway, Settings, run};
 use support::report::metric;
 use support::wait::until_true;
 
@@ -49,15 +49,6 @@ struct House {
     site: String,
     key: String,
     folder: TempDir,
-}
-
-/// Runs a command of the binary, which must succeed, and gives what it printed.
-#[track_caller]
-fn run(settings: &Settings, arguments: &[&str]) -> String {
-    let output = settings.run(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 impl House {

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use support::answer::Answer;
 use support::client::{Client, Request};
-use support::gateway::{Gateway, Settings};
+use support::gateway::{Gateway, Settings, run};
 use support::report::metric;
 use support::wait::until_true;
 
@@ -41,15 +41,6 @@ struct House {
     /// A key that may also delete, made when it is needed.
     manage: Option<String>,
     sent: u64,
-}
-
-/// Runs a command of the binary, which must succeed, and gives what it printed.
-#[track_caller]
-fn run(settings: &Settings, arguments: &[&str]) -> String {
-    let output = settings.run(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 impl House {

@@ -328,3 +328,12 @@ impl Drop for Gateway {
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
+
+/// Runs a command of the binary, which must succeed, and gives what it printed.
+#[track_caller]
+pub fn run(settings: &Settings, arguments: &[&str]) -> String {
+    let output = settings.run(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

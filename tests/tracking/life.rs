@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::backend::Backend;
 use crate::support::client::Request;
+use crate::support::gateway::run;
 use crate::support::wait::until_true;
 use crate::{FIRST, House, LATER, visitor};
 
@@ -39,6 +40,32 @@ fn a_session_goes_on_after_the_gateway_was_killed() {
 }
 
 #[test]
+fn who_is_erased_begins_anew() {
+    let mut house = House::new(Backend::Embedded);
+    let key = run(
+        house.gateway.settings(),
+        &["key", "add", "default", "--rights", "manage"],
+    );
+    let (_, anna) = house.view("a.example", &visitor(1));
+    let (_, bert) = house.view("a.example", &visitor(2));
+    house.wait_for(2, 2);
+    let target = format!("/api/v1/visitors/{}", visitor(1));
+    let erase = Request::new("DELETE", &target).header("X-API-Key", &key);
+    until_true("the key to be known", || house.client.send(&erase).status == 202);
+    house.wait_for(1, 1);
+    let (message, again) = house.view("b.example", &visitor(1));
+    assert_eq!(message, FIRST);
+    assert_ne!(again, anna);
+    assert_eq!(house.view("b.example", &visitor(2)), (LATER.into(), bert));
+    house.wait_for(3, 2);
+    let listed = house.get("/stats/sessions?dateRange=24h&page=1");
+    let ids: Vec<u64> = (0..2)
+        .map(|place| listed["sessions"][place]["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids, [again, bert]);
+}
+
+#[test]
 fn a_session_goes_on_in_the_process_that_takes_over() {
     for backend in Backend::KINDS {
         let mut house = House::new(backend);
@@ -63,20 +90,13 @@ fn a_session_goes_on_in_the_process_that_takes_over() {
     }
 }
 
-/// Runs a command of the binary and gives what it printed.
-#[track_caller]
-fn run(house: &House, arguments: &[&str]) -> String {
-    let output = house.stage.settings.run(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 #[test]
 fn visits_of_a_site_are_told_apart_by_half_an_hour_of_event_time() {
     for backend in Backend::KINDS {
         let mut house = House::new(backend);
-        run(&house, &["site", "add", "shop", "--visitors", "stable"]);
-        let [write, read] = ["write", "read"].map(|rights| run(&house, &["key", "add", "shop", "--rights", rights]));
+        run(&house.stage.settings, &["site", "add", "shop", "--visitors", "stable"]);
+        let [write, read] =
+            ["write", "read"].map(|rights| run(&house.stage.settings, &["key", "add", "shop", "--rights", rights]));
         let now = jiff::Timestamp::now();
         let event = |visitor: &str, minutes: i64, page: &str| {
             let time = now

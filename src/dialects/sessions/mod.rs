@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-pub use page_url::PageUrl;
+pub use page_url::page_of;
 pub use parameters::{Asked, Wanted};
 pub use report::{EMPTY, figures, page, report, sessions};
 
@@ -123,7 +123,7 @@ impl Activity {
     /// What views and pings have in common, and what is wrong with it.
     fn of(sent: &Map<String, Value>) -> (Self, Vec<Cow<'static, str>>) {
         let text = |name: &str| sent.get(name).and_then(Value::as_str);
-        let page_url = text(PAGE_URL).filter(|url| PageUrl::parse(url).is_some());
+        let page_url = text(PAGE_URL).filter(|url| page_of(url).is_some());
         let visitor = text("visitorId").filter(|id| is_uuid(id));
         let mut wrong = Vec::new();
         if page_url.is_none() {
@@ -151,7 +151,7 @@ impl Activity {
 
     /// The view as an event.
     pub fn event(&self) -> Sent<'_> {
-        let page = PageUrl::parse(&self.page_url).unwrap_or_default();
+        let page = page_of(&self.page_url).unwrap_or_default();
         Sent {
             name: VIEW,
             host: page.host,
@@ -233,7 +233,7 @@ mod tests {
         fn whatever_is_sent_is_read_or_refused(body: Vec<u8>, text in ".{0,60}", query in "[a-zA-Z0-9%&=+:.\\[\\]/ü -]{0,80}") {
             let _ = Activity::view(&body);
             let _ = Activity::ping(&body);
-            if let Some(url) = PageUrl::parse(&text) {
+            if let Some(url) = page_of(&text) {
                 prop_assert!(!url.host.is_empty() && (url.path.is_empty() || url.path.starts_with('/')));
             }
             for range in ["", "24h", "custom"] {

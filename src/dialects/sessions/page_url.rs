@@ -2,49 +2,38 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::decode::Page;
+
 /// Longest URL, in units of UTF-16, as its clients count.
 pub const UNITS_MAX: usize = 2_083;
 /// Longest part of a host between its dots.
 const LABEL_MAX: usize = 63;
 const SCHEMES: [&str; 3] = ["http", "https", "ftp"];
 
-/// The parts of a page's URL that are kept; borrowed from it as they stand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PageUrl<'a> {
-    /// Without user and port.
-    pub host: &'a str,
-    /// With a slash at the front; empty means `/`.
-    pub path: &'a str,
-    /// Without the question mark.
-    pub query: &'a str,
-}
-
-impl<'a> PageUrl<'a> {
-    /// Takes a URL apart; `None` if it is none.
-    pub fn parse(url: &'a str) -> Option<Self> {
-        let is_bad = |character: char| {
-            character.is_whitespace() || character.is_control() || matches!(character, '<' | '>' | '\u{feff}')
-        };
-        if url.contains(is_bad) || url.encode_utf16().count() > UNITS_MAX {
-            return None;
-        }
-        let rest = url.split('#').next().unwrap_or_default();
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let address = match address.split_once("://") {
-            Some((scheme, rest)) => {
-                let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
-                is_known.then_some(rest)?
-            }
-            // It would look like a user and a host.
-            None if address.starts_with("mailto:") => return None,
-            None => address,
-        };
-        // A second scheme is part of no host.
-        let slash = address.find('/').unwrap_or(address.len());
-        let (authority, path) = address.split_at_checked(slash)?;
-        let host = host(authority)?;
-        Some(Self { host, path, query })
+/// Takes a URL apart; `None` if it is none.
+pub fn page_of(url: &str) -> Option<Page<'_>> {
+    let is_bad = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '<' | '>' | '\u{feff}')
+    };
+    if url.contains(is_bad) || url.encode_utf16().count() > UNITS_MAX {
+        return None;
     }
+    let rest = url.split('#').next().unwrap_or_default();
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let address = match address.split_once("://") {
+        Some((scheme, rest)) => {
+            let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+            is_known.then_some(rest)?
+        }
+        // It would look like a user and a host.
+        None if address.starts_with("mailto:") => return None,
+        None => address,
+    };
+    // A second scheme is part of no host.
+    let slash = address.find('/').unwrap_or(address.len());
+    let (authority, path) = address.split_at_checked(slash)?;
+    let host = host(authority)?;
+    Some(Page { host, path, query })
 }
 
 /// The host of `user:password@host:port`.
@@ -114,14 +103,14 @@ mod tests {
             ("http://a.example:/x", "a.example", "/x", ""),
             ("http://a.example/%%%\"'", "a.example", "/%%%\"'", ""),
         ] {
-            assert_eq!(PageUrl::parse(url), Some(PageUrl { host, path, query }), "{url}");
+            assert_eq!(page_of(url), Some(Page { host, path, query }), "{url}");
         }
     }
 
     #[test]
     fn what_is_no_url_is_none() {
         let long = format!("a.example/{}", "x".repeat(UNITS_MAX - 9));
-        assert!(PageUrl::parse(&long[1..]).is_none(), "it begins with a dot");
+        assert!(page_of(&long[1..]).is_none(), "it begins with a dot");
         for url in [
             "",
             "//example",
@@ -161,8 +150,8 @@ mod tests {
             "#a",
             &long,
         ] {
-            assert_eq!(PageUrl::parse(url), None, "{url}");
+            assert_eq!(page_of(url), None, "{url}");
         }
-        assert!(PageUrl::parse(&long[..UNITS_MAX]).is_some());
+        assert!(page_of(&long[..UNITS_MAX]).is_some());
     }
 }

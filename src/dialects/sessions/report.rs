@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::parameters::{Asked, PAGE_SESSIONS};
-use super::{PAGE_URL, PageUrl, TEXT_BYTES_MAX, VIEW};
+use super::{PAGE_URL, TEXT_BYTES_MAX, VIEW, page_of};
 use crate::decode::cut;
 use crate::enrich::AgentNames;
 use crate::query::{
@@ -170,7 +170,7 @@ fn bucket(row: &AnswerRow, hourly: bool) -> Value {
 pub fn page(asked: &Asked) -> Result<Option<SessionPage>, QueryError> {
     let mut filters = Vec::new();
     if let Some(url) = &asked.url {
-        let Some(parts) = PageUrl::parse(url) else {
+        let Some(parts) = page_of(url) else {
             return Ok(None);
         };
         // Much is indexed by its path, and few pages have the same.
